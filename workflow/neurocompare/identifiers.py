@@ -1,0 +1,86 @@
+"""The grammar of ids, and where the code behind an id lives (standard library only).
+
+An id is one or more words, then ``key=value`` options, all joined by hyphens; a value may hold hyphens:
+``rsa-distance=correlation-compare=rho-a``. The first word of the id of a measure or a description names
+its module, so that an edit of that module reruns just the jobs that use it.
+"""
+
+from pathlib import Path
+
+from neurocompare.errors import UserError, unknown
+
+PACKAGE = Path(__file__).parent
+MEASURE_PACKAGES = ("similarity", "prediction")
+DESCRIPTION_PACKAGES = ("description",)
+
+
+def parse(identifier: str) -> tuple[str, dict[str, str]]:
+    """Split an id into its words and its options.
+
+    Parameters
+    ----------
+    identifier : str
+        Such as ``"cka-kernel=linear-hsic=song"``.
+
+    Returns
+    -------
+    words : str
+        What stands before the first option, such as ``"cka"`` or ``"cca-mean"``.
+    options : dict of str to str
+        In the order of the id.
+
+    Raises
+    ------
+    UserError
+        If the id is empty, repeats an option or leaves one without a value.
+
+    Examples
+    --------
+    >>> parse("rsa-distance=correlation-compare=rho-a")
+    ('rsa', {'distance': 'correlation', 'compare': 'rho-a'})
+    """
+    words: list[str] = []
+    options: dict[str, str] = {}
+    key = None
+    for token in identifier.split("-"):
+        name, equals, value = token.partition("=")
+        if equals:
+            if name in options or not name or not value:
+                raise UserError(f"id '{identifier}': option '{token}' is empty or given twice")
+            key = name
+            options[key] = value
+        elif key is None:
+            words.append(token)
+        else:
+            options[key] += "-" + token
+    if not words or not all(words):
+        raise UserError(f"id '{identifier}' must start with a word; see config/README.md for the grammar")
+    return "-".join(words), options
+
+
+def module_of(identifier: str, packages: tuple[str, ...] = MEASURE_PACKAGES) -> str:
+    """Return the full name of the module that implements a measure or a description.
+
+    Parameters
+    ----------
+    identifier : str
+        A measure or description id.
+    packages : tuple of str
+        The subpackages to look in.
+
+    Returns
+    -------
+    str
+        Such as ``"neurocompare.similarity.cka"``.
+
+    Raises
+    ------
+    UserError
+        If no module has that name; the message lists the near ones.
+    """
+    first = parse(identifier)[0].split("-")[0]
+    for package in packages:
+        if (PACKAGE / package / f"{first}.py").is_file():
+            return f"neurocompare.{package}.{first}"
+    known = [path.stem for package in packages for path in (PACKAGE / package).glob("[a-z]*.py")]
+    raise unknown("measure" if packages == MEASURE_PACKAGES else "description", first, known)

@@ -1,0 +1,205 @@
+"""The tidy tables that every score leaves in, with the same columns everywhere."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from neurocompare.errors import UserError
+from neurocompare.files import written
+
+SCORES = [
+    "recording",
+    "region",
+    "animal",
+    "network",
+    "seed",
+    "layer",
+    "measure",
+    "value",
+    "ceiling_low",
+    "ceiling_high",
+    "null_mean",
+    "null_high",
+    "ci_low",
+    "ci_high",
+    "p_value",
+    "n_stimuli",
+    "n_units",
+    "n_features",
+    "n_trials",
+    "data_sha256",
+    "weights_sha256",
+    "code_sha256",
+    "status",
+]
+"""Columns of a table of scores; ``study`` is put before them when a study gathers them."""
+
+DESCRIPTIONS = [
+    "recording",
+    "region",
+    "animal",
+    "description",
+    "quantity",
+    "condition",
+    "value",
+    "ceiling_low",
+    "ceiling_high",
+    "null_mean",
+    "null_high",
+    "ci_low",
+    "ci_high",
+    "p_value",
+    "n_stimuli",
+    "n_units",
+    "n_trials",
+    "data_sha256",
+    "code_sha256",
+    "status",
+]
+
+CONTRASTS = [
+    "recording",
+    "region",
+    "measure",
+    "network",
+    "other_network",
+    "difference",
+    "ci_low",
+    "ci_high",
+    "p_value",
+    "p_holm",
+    "separable",
+    "n_stimuli",
+    "code_sha256",
+    "status",
+]
+
+RECOVERIES = [
+    "recovery",
+    "measure",
+    "generator",
+    "seed",
+    "network",
+    "layer",
+    "value",
+    "best",
+    "separable",
+    "n_stimuli",
+    "n_units",
+    "n_trials",
+    "code_sha256",
+    "status",
+]
+
+_TEXT = (
+    "study",
+    "recording",
+    "region",
+    "animal",
+    "network",
+    "other_network",
+    "layer",
+    "measure",
+    "description",
+    "quantity",
+    "condition",
+    "recovery",
+    "generator",
+    "data_sha256",
+    "weights_sha256",
+    "code_sha256",
+    "status",
+)
+_INTEGERS = ("seed", "n_stimuli", "n_units", "n_features", "n_trials")
+
+
+def write(rows: list[dict] | pd.DataFrame, columns: list[str], path: str | Path) -> None:
+    """Write rows as a tab-separated table, whole or not at all.
+
+    Parameters
+    ----------
+    rows : list of dict or DataFrame
+        The rows; each has exactly the columns.
+    columns : list of str
+        The columns, in order.
+    path : str or Path
+        The file.
+
+    Raises
+    ------
+    UserError
+        If a row lacks a column or has one too many.
+    """
+    table = pd.DataFrame(rows)
+    if len(table) == 0:
+        table = pd.DataFrame(columns=columns)
+    if set(table.columns) != set(columns):
+        odd = sorted(set(table.columns) ^ set(columns))
+        raise UserError(f"{path}: the rows and the columns of the table differ in {', '.join(odd)}")
+    table = table[columns]
+    for column in set(_INTEGERS) & set(columns):
+        table[column] = table[column].astype("Int64")
+    with written(path) as temporary:
+        # Twelve digits are more than any score is worth and fewer than the last, unstable ones.
+        table.to_csv(temporary, sep="\t", index=False, float_format="%.12g", lineterminator="\n")
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """Read a table.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that `write` made.
+
+    Returns
+    -------
+    DataFrame
+        Empty cells are NaN in numeric columns and empty strings in the others.
+
+    Raises
+    ------
+    UserError
+        If it is not there.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such table; run the study that makes it")
+    table = pd.read_csv(path, sep="\t", dtype=dict.fromkeys(_TEXT, str))
+    text = [column for column in table.columns if column in _TEXT]
+    table[text] = table[text].fillna("")
+    return table
+
+
+def combined_sha256(checksums: dict[str, str]) -> str:
+    """Return one checksum for several inputs.
+
+    Parameters
+    ----------
+    checksums : dict of str to str
+        From the name of each input to its SHA-256.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    return hashlib.sha256(json.dumps(checksums, sort_keys=True).encode()).hexdigest()
+
+
+def conditions(table: pd.DataFrame) -> pd.DataFrame:
+    """Spread the ``key=value;…`` pairs of the column ``condition`` over columns of their own.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of a table of descriptions.
+
+    Returns
+    -------
+    DataFrame
+        With one more column of strings for each key.
+    """
+    pairs = [dict(p.split("=", 1) for p in text.split(";") if p) for text in table["condition"]]
+    return pd.concat([table, pd.DataFrame(pairs, index=table.index)], axis=1)
