@@ -1,0 +1,1 @@
+"""Artificial networks: architectures, weights and the capture of activations."""

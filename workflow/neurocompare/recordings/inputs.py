@@ -1,0 +1,141 @@
+"""Opening the files of a recording, with one clear line when one cannot be used."""
+
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import scipy.io
+from scipy.io.matlab import MatReadError
+
+from neurocompare.errors import UserError
+
+# What scipy's reader raises for files that are cut short, altered or not MATLAB files at all.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+    zlib.error,
+    MatReadError,
+)
+
+
+def given(files: Mapping[str, Path], name: str) -> Path:
+    """Return the path of a file that a loader needs.
+
+    Parameters
+    ----------
+    files : mapping of str to Path
+        The paths by the names of the files in the catalogue.
+    name : str
+        The name that is needed.
+
+    Returns
+    -------
+    Path
+        Its path.
+
+    Raises
+    ------
+    UserError
+        If the catalogue does not list it, or it does not exist.
+    """
+    if name not in files:
+        raise UserError(
+            f"{name}: this recording needs the file, list it under 'files' (listed: {', '.join(files) or 'none'})"
+        )
+    if not Path(files[name]).is_file():
+        raise UserError(f"{files[name]}: no such file; fetch it or put it there by hand")
+    return Path(files[name])
+
+
+def mat(path: str | Path, *variables: str) -> list:
+    """Load variables of a MATLAB file of version 7 or older.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    *variables : str
+        The variables.
+
+    Returns
+    -------
+    list
+        One value per variable: arrays without their dimensions of length 1, structs as objects with one
+        attribute per field.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read or lacks a variable.
+    """
+    try:
+        content = scipy.io.loadmat(path, variable_names=variables, struct_as_record=False, squeeze_me=True)
+    except _UNREADABLE as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path}: not a readable MATLAB file ({why}); remove it and fetch it again") from error
+    for variable in variables:
+        if variable not in content:
+            present = ", ".join(name for name, *_ in scipy.io.whosmat(path)) or "none"
+            raise UserError(f"{path}: variable '{variable}' is missing (present: {present}); this is another file")
+    return [content[variable] for variable in variables]
+
+
+def fields(struct: object, *names: str, path: str | Path) -> list:
+    """Return fields of a MATLAB struct.
+
+    Parameters
+    ----------
+    struct : object
+        A struct as loaded by `mat`.
+    *names : str
+        The fields.
+    path : str or Path
+        The file, for the message.
+
+    Returns
+    -------
+    list
+        One value per field.
+
+    Raises
+    ------
+    UserError
+        If a field is missing.
+    """
+    for name in names:
+        if not hasattr(struct, name):
+            raise UserError(f"{path}: a struct lacks the field '{name}'; this is another file")
+    return [getattr(struct, name) for name in names]
+
+
+def npy(path: str | Path) -> np.ndarray:
+    """Load an array that holds plain numbers; a pickle is refused.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    array
+        Its content.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        why = " ".join(str(error).split())
+        raise UserError(f"{path}: not a readable NumPy file ({why}); remove it and fetch it again") from error

@@ -1,0 +1,1 @@
+"""Stimuli: rendering them, and preparing images for a network."""
