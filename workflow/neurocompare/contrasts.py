@@ -1,0 +1,62 @@
+"""Networks compared with one another, on the same resamples of stimuli.
+
+The score of a network as a whole is that of its layer ``selected`` on held-out stimuli, averaged over
+its seeds. All pairs of networks of a study are compared for each recording, region and measure; the
+p-values are corrected together (Holm 1979). Two networks are called separable if the corrected p-value
+is below 0.05.
+"""
+
+import itertools
+
+import numpy as np
+import xarray as xr
+
+from neurocompare.inference import resampling
+
+
+def contrast(draws: list[xr.Dataset]) -> list[dict]:
+    """Compare all pairs of networks.
+
+    Parameters
+    ----------
+    draws : list of Dataset
+        What `neurocompare.comparison.compare` returned for each network, recording and measure.
+
+    Returns
+    -------
+    list of dict
+        Rows of a table of contrasts, without the study and the digest of the code.
+    """
+    families: dict[tuple[str, str, str], dict[str, xr.Dataset]] = {}
+    for dataset in draws:
+        for region in dataset["region"].values:
+            key = (dataset.attrs["recording"], str(region), dataset.attrs["measure"])
+            families.setdefault(key, {})[dataset.attrs["network"]] = dataset.sel(region=region)
+    rows = []
+    for (recording, region, measure), networks in families.items():
+        family = [_pair(networks[a], networks[b]) for a, b in itertools.combinations(networks, 2)]
+        corrected = resampling.holm(np.array([pair["p_value"] for pair in family])) if family else []
+        for pair, p_holm in zip(family, corrected, strict=True):
+            rows.append(
+                {"recording": recording, "region": region, "measure": measure, "p_holm": p_holm}
+                | pair
+                | {"separable": bool(p_holm < 0.05)}
+            )
+    return rows
+
+
+def _pair(first: xr.Dataset, second: xr.Dataset) -> dict:
+    difference = float(first["value"].mean("seed") - second["value"].mean("seed"))
+    samples = (first["draws"].mean("seed") - second["draws"].mean("seed")).values
+    common = {
+        "network": first.attrs["network"],
+        "other_network": second.attrs["network"],
+        "difference": difference,
+        "n_stimuli": first.attrs["n_stimuli"],
+    }
+    if not np.isfinite(difference):
+        undefined = dict.fromkeys(("ci_low", "ci_high"), np.nan)
+        return common | undefined | {"p_value": 1.0, "status": "too_few_stimuli_to_select"}
+    low, high = resampling.interval(samples)
+    p = float(resampling.difference_p_value(samples))
+    return common | {"ci_low": float(low), "ci_high": float(high), "p_value": p, "status": "ok"}

@@ -1,0 +1,1 @@
+"""Noise ceilings, resampling, nulls and intervals, shared by all measures."""

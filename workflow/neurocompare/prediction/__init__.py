@@ -1,0 +1,1 @@
+"""Linear prediction of responses from features (encoding)."""

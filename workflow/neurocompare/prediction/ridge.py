@@ -1,0 +1,231 @@
+"""Encoding: ridge regression from the features of a layer to every neuron.
+
+The kernel form is used throughout (there are fewer stimuli than features), so a layer is needed only
+through its Gram matrix. Folds are over stimuli: no stimulus is both fitted and predicted. Inside each
+fold the penalty of every neuron is chosen by an inner cross-validation (himalaya, Dupré la Tour et al.
+2022, NeuroImage 264:119728). The score of a layer is the median over neurons of the Pearson correlation
+between held-out predictions and the trial-averaged response.
+"""
+
+import warnings
+
+import numpy as np
+
+from neurocompare.similarity.arrays import Grams, require_stimuli
+from neurocompare.similarity.evaluation import Evaluation
+
+MINIMUM_STIMULI = 20
+PERMUTATIONS = 100
+INNER_FOLDS = 5
+ALPHAS = np.logspace(-3, 3, 9)
+"""Penalties tried, relative to the mean squared norm of the centred training features."""
+
+NULL_UNITS = 100
+"""The null refits every shuffle; it uses at most this many neurons, drawn once."""
+
+_SEED = 20220801
+
+
+def _metadata(folds: int) -> dict:
+    return {
+        "summary": f"encoding: ridge from features to neurons, {folds} folds over stimuli, median Pearson r over neurons",
+        "low": -1.0,
+        "high": 1.0,
+        "direction": "higher",
+        "unit": "1",
+        "symmetric": False,
+        "metric": False,
+        "invariances": "isotropic scale, permutation, orthogonal, translation",
+        "accepts": "responses",
+        "minimum_stimuli": MINIMUM_STIMULI,
+        "repeats": False,
+    }
+
+
+MEASURES = {f"ridge-folds={folds}": _metadata(folds) for folds in (5, 10)}
+
+
+def score(x: np.ndarray, y: np.ndarray, options: dict[str, str]) -> float:
+    """Score how well features predict responses.
+
+    Parameters
+    ----------
+    x : array of shape (n_stimuli, n_features)
+        Features.
+    y : array of shape (n_stimuli, n_units)
+        Responses to predict.
+    options : dict
+        ``folds``.
+
+    Returns
+    -------
+    float
+        Median over units of the correlation of held-out predictions with the responses.
+
+    Raises
+    ------
+    UserError
+        If there are too few stimuli.
+    """
+    require_stimuli(len(x), MINIMUM_STIMULI, "ridge encoding")
+    gram = Grams.of(x[None]).gram[0]
+    return float(_median(correlation(predict(gram, y, int(options["folds"])), y)))
+
+
+def predict(gram: np.ndarray, responses: np.ndarray, folds: int) -> np.ndarray:
+    """Predict responses to stimuli that were left out.
+
+    Parameters
+    ----------
+    gram : array of shape (n_stimuli, n_stimuli)
+        Inner products of the features.
+    responses : array of shape (n_stimuli, n_units)
+        What is to be predicted.
+    folds : int
+        Number of outer folds over stimuli.
+
+    Returns
+    -------
+    array of shape (n_stimuli, n_units)
+        Held-out predictions, as differences from the mean of the training responses; each uses penalties,
+        means and weights from the other folds only. That mean itself is left out: it says nothing about a
+        stimulus, and as it is lowest where the left-out responses are highest, it would make the
+        predictions of useless features correlate negatively with the responses.
+    """
+    from himalaya.kernel_ridge import solve_kernel_ridge_cv_eigenvalues
+
+    order = np.random.default_rng([_SEED, len(gram), folds]).permutation(len(gram))
+    predictions = np.empty_like(responses, dtype=float)
+    for test in np.array_split(order, folds):
+        train = order[~np.isin(order, test)]
+        within, across = _centred(gram, train, test)
+        scale = np.trace(within) / len(train)
+        if scale <= 1e-12 * np.trace(gram) / len(gram):
+            # Features that do not vary predict nothing but the mean.
+            predictions[test] = 0
+            continue
+        with warnings.catch_warnings():
+            # The grid is wide on purpose: its ends stand for no penalty and for no prediction.
+            warnings.filterwarnings("ignore", module="himalaya")
+            _, dual, _ = solve_kernel_ridge_cv_eigenvalues(
+                within / scale,
+                responses[train] - responses[train].mean(0),
+                alphas=ALPHAS,
+                cv=INNER_FOLDS,
+                fit_intercept=False,
+                n_targets_batch=4096,
+                n_targets_batch_refit=4096,
+                n_alphas_batch=4,
+            )
+        predictions[test] = (across / scale) @ np.asarray(dual)
+    return predictions
+
+
+def correlation(predicted: np.ndarray, observed: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Correlate predictions and responses over stimuli, for every unit.
+
+    Parameters
+    ----------
+    predicted : array of shape (n_stimuli, n_units)
+        Predictions.
+    observed : array of shape (n_stimuli, n_units)
+        Responses.
+    weights : array of shape (n_samples, n_stimuli), optional
+        How often each stimulus is in each resample.
+
+    Returns
+    -------
+    array of shape (n_units,) or (n_samples, n_units)
+        NaN for a unit that does not vary.
+    """
+    share = np.ones((1, len(predicted))) if weights is None else weights
+    share = share / share.sum(1, keepdims=True)
+    # The correlation ignores the mean; taking it off first keeps digits in the weighted moments.
+    p, o = predicted - predicted.mean(0), observed - observed.mean(0)
+    mean_p, mean_o = share @ p, share @ o
+    var_p, var_o = share @ p**2 - mean_p**2, share @ o**2 - mean_o**2
+    floor_p, floor_o = 1e-12 * (predicted**2).mean(0), 1e-12 * (observed**2).mean(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = (share @ (p * o) - mean_p * mean_o) / np.sqrt(var_p * var_o)
+    r = np.where((var_p > floor_p) & (var_o > floor_o), r, np.nan)
+    return r[0] if weights is None else r
+
+
+def evaluate(target, candidates, options, plan):
+    """Score all layers against a region, with ceilings, null and resamples.
+
+    Parameters
+    ----------
+    target : evaluation.Target
+        A region of a recording, with responses.
+    candidates : Grams
+        The layers.
+    options : dict
+        ``folds``.
+    plan : resampling.Plan
+        Resamples and permutations of the stimuli.
+
+    Returns
+    -------
+    evaluation.Evaluation
+        Scores; bootstrap samples resample the stimuli of the held-out predictions, shuffles are refitted.
+    """
+    folds, responses = int(options["folds"]), target.responses
+    rng = np.random.default_rng([_SEED, responses.shape[1]])
+    some = np.sort(rng.permutation(responses.shape[1])[:NULL_UNITS])
+    n, n_null = len(responses), len(plan.permutations)
+    # All shuffles are fitted together, as if each were more neurons.
+    shuffled = responses[:, some][plan.permutations].transpose(1, 0, 2).reshape(n, -1)
+    values, draws, null, halves = [], [], [], []
+    for gram in candidates.gram:
+        predictions = predict(gram, np.hstack([responses, shuffled]), folds)
+        own, other = np.split(predictions, [responses.shape[1]], axis=1)
+        values.append(_median(correlation(own, responses)))
+        draws.append(_median(correlation(own, responses, plan.weights)))
+        null.append(_median(correlation(other, shuffled).reshape(n_null, len(some))))
+        halves.append(_on_halves(own, responses, plan))
+    low, high = _ceiling(target)
+    return Evaluation(
+        value=np.array(values)[None],
+        draws=np.array(draws).T[:, None],
+        null=np.array(null).T[:, None],
+        ceiling_low=low,
+        ceiling_high=high,
+        halves=[
+            tuple(np.stack([layer[k][side] for layer in halves], axis=1)[:, None] for side in (0, 1))
+            for k in range(len(plan.partitions))
+        ],
+    )
+
+
+def _on_halves(predictions, responses, plan):
+    shares = np.array_split(np.arange(len(plan.weights)), max(len(plan.partitions), 1))
+    found = []
+    for half, share in zip(plan.partitions, shares, strict=False):
+        weights = np.vstack([np.ones(len(half)), plan.weights[share]])
+        found.append([_median(correlation(predictions, responses, weights * side)) for side in (half, ~half)])
+    return found
+
+
+def _ceiling(target):
+    """Bounds as for the other measures: a half predicts the other half, and the whole."""
+    if target.halves is None:
+        return np.array([np.nan]), np.array([np.nan])
+    low = [_median(correlation(a, b)) for a, b in target.halves]
+    high = [_median(correlation(half, target.responses)) for split in target.halves for half in split]
+    return np.array([np.mean(low)]), np.array([np.mean(high)])
+
+
+def _centred(gram, train, test):
+    """Centre kernels by the mean features of the training stimuli."""
+    within, across = gram[np.ix_(train, train)], gram[np.ix_(test, train)]
+    column = within.mean(0)
+    across = across - across.mean(1, keepdims=True) - column + column.mean()
+    return within - column - column[:, None] + column.mean(), across
+
+
+def _median(r: np.ndarray) -> np.ndarray:
+    """Median over units that are defined; NaN if none is."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice")
+        return np.nanmedian(r, axis=-1)

@@ -1,0 +1,62 @@
+"""Representational dissimilarity matrices (RDMs) from Gram matrices.
+
+All distances are as in Kriegeskorte et al. 2008 (Front. Syst. Neurosci. 2:4) and Nili et al. 2014
+(PLoS Comput. Biol. 10:e1003553). Squared Euclidean distances are divided by the number of units, so
+that representations of different size are on one scale.
+"""
+
+import numpy as np
+
+from neurocompare.errors import UserError, unknown
+from neurocompare.similarity.arrays import Grams
+
+DISTANCES = ("correlation", "cosine", "euclidean")
+
+
+def from_grams(grams: Grams, distance: str) -> np.ndarray:
+    """Return RDMs of representations given by their Gram matrices.
+
+    Parameters
+    ----------
+    grams : Grams
+        The representations.
+    distance : {"correlation", "cosine", "euclidean"}
+        ``correlation``: one minus the Pearson correlation over units; ``cosine``: one minus the cosine;
+        ``euclidean``: the squared Euclidean distance per unit.
+
+    Returns
+    -------
+    array of shape (n_representations, n_stimuli, n_stimuli)
+        Symmetric, with a zero diagonal.
+
+    Raises
+    ------
+    UserError
+        If the distance does not exist, or is undefined because a stimulus evokes a constant pattern.
+    """
+    gram, units = grams.gram, grams.n_units[:, None, None]
+    if distance == "correlation":
+        if grams.n_units.min() < 2:
+            raise UserError("the correlation distance needs at least two units")
+        product = grams.row_sum[:, :, None] * grams.row_sum[:, None, :]
+        rdms = 1 - _normalised(gram - product / units, gram)
+    elif distance == "cosine":
+        rdms = 1 - _normalised(gram, gram)
+    elif distance == "euclidean":
+        square = np.einsum("kii->ki", gram)
+        rdms = np.maximum((square[:, :, None] + square[:, None, :] - 2 * gram) / units, 0)
+    else:
+        raise unknown("distance", distance, DISTANCES)
+    # Rounding leaves traces of asymmetry and of self-distance, which rank comparisons would see.
+    rdms = (rdms + rdms.transpose(0, 2, 1)) / 2
+    rdms[:, np.arange(rdms.shape[1]), np.arange(rdms.shape[1])] = 0
+    return rdms
+
+
+def _normalised(products: np.ndarray, raw: np.ndarray) -> np.ndarray:
+    """Divide inner products by the two norms; a norm that is only rounding error counts as zero."""
+    square = np.einsum("kii->ki", products)
+    if (square <= 1e-12 * np.einsum("kii->ki", raw)).any():
+        raise UserError("a stimulus evokes the same value in all units: its pattern has no correlation or cosine")
+    norm = np.sqrt(square)
+    return np.clip(products / (norm[:, :, None] * norm[:, None, :]), -1, 1)
