@@ -1,0 +1,1 @@
+"""Drawing: figures are made from tables and small summaries only."""

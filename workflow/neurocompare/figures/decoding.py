@@ -1,0 +1,61 @@
+"""Decoding of orientation: errors against neurons and trials, and a decision against averaging."""
+
+import pandas as pd
+
+from neurocompare.figures import style
+from neurocompare.tables import conditions
+
+
+def draw(descriptions: pd.DataFrame, path: str) -> None:
+    """Draw the decoding of one recording.
+
+    Parameters
+    ----------
+    descriptions : DataFrame
+        Descriptions of a study, with those of orientation decoding.
+    path : str
+        The figure.
+    """
+    figure, axes = style.subplots(1, 3, width=2.7, height=2.6)
+    errors = conditions(descriptions[descriptions["quantity"] == "median absolute error"])
+    for axis, varied, fixed in ((axes[0, 0], "neurons", "trials"), (axes[0, 1], "trials", "neurons")):
+        _errors(axis, errors, varied, fixed)
+    _decisions(axes[0, 2], conditions(descriptions[descriptions["quantity"] == "accuracy above 45"]))
+    style.save(figure, path)
+
+
+def _errors(axis, errors: pd.DataFrame, varied: str, fixed: str) -> None:
+    errors = errors.astype({"neurons": int, "trials": int})
+    full = errors[errors[fixed] == errors[fixed].max()]
+    for k, (split, rows) in enumerate(full.groupby("split", sort=False)):
+        rows = rows.drop_duplicates(varied).sort_values(varied)
+        colour = style.COLOURS[k]
+        axis.plot(rows[varied], rows["value"], color=colour, marker=style.MARKERS[k], label=f"test trials {split}")
+        axis.fill_between(rows[varied], rows["ci_low"], rows["ci_high"], color=colour, alpha=0.2, linewidth=0)
+    if errors["null_mean"].notna().any():
+        axis.axhline(errors["null_mean"].mean(), color=style.GREY, linestyle=":", label="labels shuffled")
+    axis.set(xscale="log", yscale="log", xlabel=f"number of {varied}", ylabel="median absolute error (degrees)")
+    axis.set_title(f"{full[fixed].max():,} {fixed}", fontsize=8)
+    axis.legend()
+
+
+def _decisions(axis, rows: pd.DataFrame) -> None:
+    rows = rows.astype({"averaged": int})
+    shuffled = rows.groupby("averaged", sort=True)["null_high"].max()
+    one = rows.drop_duplicates("averaged").sort_values("averaged")
+    axis.errorbar(
+        one["averaged"],
+        one["value"],
+        yerr=[one["value"] - one["ci_low"], one["ci_high"] - one["value"]],
+        color=style.COLOURS[1],
+        marker="o",
+        capsize=2,
+        label="logistic regression",
+    )
+    axis.plot(shuffled.index, shuffled, color=style.GREY, linestyle=":", label="95 % of the null (highest)")
+    axis.axhline(0.5, color="black", linewidth=0.6)
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(one["averaged"], one["averaged"])
+    axis.set(xlabel="trials averaged", ylabel="accuracy", ylim=(0.4, 1.02))
+    axis.set_title(f"orientation above 45°? {one['n_stimuli'].iloc[0]} orientation bins", fontsize=8)
+    axis.legend(loc="lower right")

@@ -1,0 +1,84 @@
+"""Functions for the rules; no rules here."""
+
+import re
+import sys
+from pathlib import Path
+
+from neurocompare import catalogue
+from neurocompare.digest import code_digest
+from neurocompare.errors import UserError, unknown
+from neurocompare.identifiers import DESCRIPTION_PACKAGES, module_of
+
+WORKFLOW = Path(catalogue.__file__).parents[1]
+SCRIPTS = WORKFLOW / "scripts"
+
+
+def loaded():
+    """The catalogues and studies; a mistake in them ends the run with one line."""
+    try:
+        catalogue.validate(config, WORKFLOW / "schemas/config.schema.json", "config/config.yaml")
+        found = catalogue.load(Path("config"), WORKFLOW / "schemas")
+        for study in config["studies"]:
+            found.study(study)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    return found
+
+
+def one_of(ids):
+    """A regular expression that matches just these ids."""
+    return "|".join(re.escape(name) for name in sorted(ids)) or "(?!)"
+
+
+def recording_ids():
+    """All recordings, each session by itself."""
+    found = []
+    for name, entry in CATALOGUE.recordings.items():
+        sessions = entry.get("sessions")
+        found += [f"{name}-session={k}" for k in range(1, sessions + 1)] if sessions else [name]
+    return found
+
+
+CATALOGUE = loaded()
+RECORDINGS = recording_ids()
+SIMULATED = [name for name in RECORDINGS if CATALOGUE.recording(name)["loader"] == "simulated"]
+
+
+def code(script, *modules):
+    """The digest of a script and all that it imports, and of modules that it finds by name."""
+    return code_digest(SCRIPTS / f"{script}.py", *modules)
+
+
+def raw(source):
+    """Paths of the raw files of a recording or a network."""
+    return [f"data/raw/{source}/{name}" for name in CATALOGUE.files(source)]
+
+
+def checksums(source):
+    """SHA-256 of each raw file."""
+    return {name: file["sha256"] for name, file in CATALOGUE.files(source).items()}
+
+
+def crossed(study):
+    """The recordings of a study that networks can be compared with."""
+    return [name for name in study["recordings"] if "stimuli" in CATALOGUE.recording(name)]
+
+
+def study_results(name):
+    """All files that a study promises."""
+    study = CATALOGUE.study(name)
+    tables = ["scores", "descriptions"]
+    tables += ["contrasts"] if study["measures"] and len(study["networks"]) > 1 else []
+    tables += ["recoveries"] if study["recoveries"] else []
+    return [f"results/tables/{name}/{table}.tsv" for table in tables] + [
+        f"results/draw/{name}/{figure}.svg" for figure in study["figures"]
+    ]
+
+
+def scaled_memory(megabytes):
+    """Memory that doubles with every attempt."""
+
+    def needed(wildcards, attempt):
+        return megabytes * 2 ** (attempt - 1)
+
+    return needed

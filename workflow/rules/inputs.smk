@@ -1,0 +1,190 @@
+"""Functions that give rules their inputs and parameters, in the order of the rules; no rules here."""
+
+
+def fetched_file(wildcards):
+    files = CATALOGUE.files(wildcards.source)
+    if wildcards.file not in files:
+        raise WorkflowError(str(unknown(f"file of '{wildcards.source}'", wildcards.file, files)))
+    return files[wildcards.file]
+
+
+def fetch_checksum(wildcards):
+    return fetched_file(wildcards)["sha256"]
+
+
+def fetch_sources(wildcards):
+    return fetched_file(wildcards)["sources"]
+
+
+def ingest_files(wildcards):
+    return raw(CATALOGUE.recording(wildcards.recording)["name"])
+
+
+def ingest_checksums(wildcards):
+    return checksums(CATALOGUE.recording(wildcards.recording)["name"])
+
+
+def ingest_loader(wildcards):
+    return CATALOGUE.recording(wildcards.recording)["loader"]
+
+
+def ingest_options(wildcards):
+    return CATALOGUE.recording(wildcards.recording)["options"]
+
+
+def ingest_code(wildcards):
+    return code("ingest", f"neurocompare.recordings.{ingest_loader(wildcards)}")
+
+
+def stimuli_files(wildcards):
+    return raw(CATALOGUE.stimuli[wildcards.stimuli].get("recording", ""))
+
+
+def stimuli_checksums(wildcards):
+    return checksums(CATALOGUE.stimuli[wildcards.stimuli].get("recording", ""))
+
+
+def stimuli_module(wildcards):
+    entry = CATALOGUE.stimuli[wildcards.stimuli]
+    if "renderer" in entry:
+        return f"neurocompare.stimuli.{entry['renderer']}"
+    return f"neurocompare.recordings.{CATALOGUE.recordings[entry['recording']]['loader']}"
+
+
+def stimuli_options(wildcards):
+    return CATALOGUE.stimuli[wildcards.stimuli].get("options", {})
+
+
+def stimuli_code(wildcards):
+    return code("ingest_stimuli", stimuli_module(wildcards))
+
+
+def network_entry(wildcards):
+    return CATALOGUE.network(wildcards.network)
+
+
+def architecture_module(wildcards):
+    return f"neurocompare.networks.{CATALOGUE.network(wildcards.network)['architecture']}"
+
+
+def load_code(wildcards):
+    return code("load_network", architecture_module(wildcards))
+
+
+def published_weights(wildcards):
+    return raw(wildcards.network)
+
+
+def published_checksum(wildcards):
+    return checksums(wildcards.network)
+
+
+def weights_of(wildcards):
+    if CATALOGUE.network(wildcards.network)["weights"] == "none":
+        return []
+    return [f"results/train/{wildcards.network}/seed-{wildcards.seed}.safetensors"]
+
+
+def grams_code(wildcards):
+    return code("extract_grams", architecture_module(wildcards))
+
+
+def features_code(wildcards):
+    return code("extract_features", architecture_module(wildcards))
+
+
+def describe_code(wildcards):
+    return code("describe", module_of(wildcards.description, DESCRIPTION_PACKAGES))
+
+
+def described(wildcards):
+    study = CATALOGUE.study(wildcards.study)
+    return [f"results/describe/{r}/{d}.tsv" for r in study["recordings"] for d in study["descriptions"]]
+
+
+def grams_of(stimuli, network):
+    """Gram matrices of a network for all its seeds."""
+    seeds = CATALOGUE.network(network)["seeds"]
+    return [f"results/extract/{stimuli}/{network}/seed-{seed}.nc" for seed in seeds]
+
+
+def compared_grams(wildcards):
+    return grams_of(CATALOGUE.recording(wildcards.recording)["stimuli"], wildcards.network)
+
+
+def compare_code(wildcards):
+    return code("compare", module_of(wildcards.measure))
+
+
+def study_scores(wildcards):
+    study = CATALOGUE.study(wildcards.study)
+    return [
+        f"results/compare/{r}/{n}/{m}.tsv" for r in crossed(study) for n in study["networks"] for m in study["measures"]
+    ]
+
+
+def study_draws(wildcards):
+    return [path.removesuffix(".tsv") + ".nc" for path in study_scores(wildcards)]
+
+
+def recovery_generators(wildcards):
+    entry = CATALOGUE.recoveries[wildcards.recovery]
+    return [
+        f"results/extract/{entry['stimuli']}/{network}/seed-{CATALOGUE.network(network)['seeds'][0]}/{layer}.nc"
+        for network, layer in entry["generators"].items()
+    ]
+
+
+def recovery_candidates(wildcards):
+    entry = CATALOGUE.recoveries[wildcards.recovery]
+    return [path for network in entry["candidates"] for path in grams_of(entry["stimuli"], network)]
+
+
+def recovery_entry(wildcards):
+    return CATALOGUE.recoveries[wildcards.recovery]
+
+
+def recover_code(wildcards):
+    return code("recover", module_of(wildcards.measure))
+
+
+def study_recoveries(wildcards):
+    study = CATALOGUE.study(wildcards.study)
+    return [f"results/compare/recovery/{r}/{m}.tsv" for r in study["recoveries"] for m in study["measures"]]
+
+
+def default_tables(wildcards):
+    return [f"results/tables/{study}/{wildcards.table}.tsv" for study in config["studies"]]
+
+
+def figure_options(wildcards):
+    """Titles of the networks of a study, in its order."""
+    study = CATALOGUE.study(wildcards.study)
+    return {name: CATALOGUE.network(name)["title"] for name in study["networks"]}
+
+
+def first_recording(wildcards):
+    return crossed(CATALOGUE.study(wildcards.study))[0]
+
+
+def rdm_recording(wildcards):
+    return f"results/ingest/{first_recording(wildcards)}.nc"
+
+
+def rdm_stimuli(wildcards):
+    return f"results/ingest/stimuli/{CATALOGUE.recording(first_recording(wildcards))['stimuli']}.nc"
+
+
+def rdm_grams(wildcards):
+    stimuli = CATALOGUE.recording(first_recording(wildcards))["stimuli"]
+    networks = CATALOGUE.study(wildcards.study)["networks"]
+    return [grams_of(stimuli, network)[0] for network in networks]
+
+
+def parts_details(wildcards):
+    """What the factorisation of the first recording left for drawing."""
+    study = CATALOGUE.study(wildcards.study)
+    found = [d for d in study["descriptions"] if d.startswith("nmf-")]
+    if not found:
+        raise WorkflowError(f"study '{wildcards.study}': the figure 'parts' needs a description nmf-…")
+    return f"results/describe/{study['recordings'][0]}/{found[0]}.nc"

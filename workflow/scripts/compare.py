@@ -1,0 +1,29 @@
+"""Score all layers and seeds of one network against one recording."""
+
+import xarray as xr
+
+from neurocompare import comparison, representation, tables
+from neurocompare.files import written
+from neurocompare.jobs import job
+
+
+def main(snakemake):
+    """Run the job."""
+    with job(snakemake.log[0]):
+        recording = representation.read(snakemake.input.recording)
+        seeds = [xr.load_dataset(path, engine="h5netcdf") for path in snakemake.input.grams]
+        weights = {int(seed["seed"]): seed.attrs["weights_sha256"] for seed in seeds}
+        rows, draws = comparison.compare(
+            recording,
+            xr.concat(seeds, dim="seed", combine_attrs="drop_conflicts"),
+            snakemake.wildcards.measure,
+            name=snakemake.wildcards.recording,
+            network=snakemake.wildcards.network,
+        )
+        rows = [row | {"weights_sha256": weights[row["seed"]], "code_sha256": snakemake.params.code} for row in rows]
+        with written(snakemake.output.draws) as temporary:
+            draws.to_netcdf(temporary, engine="h5netcdf")
+        tables.write(rows, tables.SCORES, snakemake.output.scores)
+
+
+main(snakemake)

@@ -1,0 +1,20 @@
+"""Describe every region of one recording."""
+
+from neurocompare import describing, representation, tables
+from neurocompare.files import written
+from neurocompare.jobs import job
+
+
+def main(snakemake):
+    """Run the job."""
+    with job(snakemake.log[0]):
+        recording = representation.read(snakemake.input.recording)
+        name, description = snakemake.wildcards.recording, snakemake.wildcards.description
+        rows, details = describing.describe(recording, description, name=name)
+        rows = [row | {"code_sha256": snakemake.params.code} for row in rows]
+        with written(snakemake.output.details) as temporary:
+            details.to_netcdf(temporary, engine="h5netcdf")
+        tables.write(rows, tables.DESCRIPTIONS, snakemake.output.table)
+
+
+main(snakemake)

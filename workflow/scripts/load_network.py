@@ -1,0 +1,24 @@
+"""Load the published weights of a network, or draw those of an untrained one."""
+
+from pathlib import Path
+
+from neurocompare.files import verified
+from neurocompare.jobs import job
+from neurocompare.networks import weights
+
+
+def main(snakemake):
+    """Run the job."""
+    with job(snakemake.log[0]):
+        network, seed = snakemake.params.network, int(snakemake.wildcards.seed)
+        architecture = network["architecture"]
+        if network["weights"] == "random":
+            state = weights.initialise(architecture, seed)
+        else:
+            files = verified([Path(path) for path in snakemake.input.files], dict(snakemake.params.sha256))
+            state = weights.convert(architecture, next(iter(files.values())))
+        metadata = {"architecture": architecture, "training": network["training"], "seed": str(seed)}
+        weights.save(state, snakemake.output.weights, metadata)
+
+
+main(snakemake)
