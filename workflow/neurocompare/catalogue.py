@@ -11,9 +11,20 @@ import jsonschema
 import yaml
 
 from neurocompare.errors import UserError, unknown
-from neurocompare.identifiers import DESCRIPTION_PACKAGES, module_of, parse
+from neurocompare.identifiers import DESCRIPTION_PACKAGES, PACKAGE, module_of, parse
 
 CATALOGUES = ("recordings", "stimuli", "networks", "recoveries")
+
+NEEDS = {
+    "profile": ("networks", "measures"),
+    "rdms": ("networks", "measures"),
+    "arrangement": ("networks", "measures"),
+    "recovery": ("recoveries", "measures"),
+    "decoding": ("descriptions",),
+    "parts": ("descriptions",),
+    "sessions": ("descriptions",),
+}
+"""What a study must select for each figure."""
 
 
 @dataclass(frozen=True)
@@ -155,16 +166,18 @@ def load(config: Path, schemas: Path) -> Catalogue:
     clash = sorted(set(parts["recordings"]) & set(parts["networks"]))
     if clash:
         # Both keep their raw files in data/raw/<id>/.
-        raise UserError(f"config/networks.yaml: '{clash[0]}' is also the id of a recording; rename one of them")
+        raise UserError(f"{config}/networks.yaml: '{clash[0]}' is also the id of a recording; rename one of them")
     studies = {
         path.stem: read(path, schemas / "study.schema.json") for path in sorted((config / "studies").glob("*.yaml"))
     }
     catalogue = Catalogue(**parts, studies=studies)
-    for name in studies:
-        try:
-            _check(catalogue, catalogue.study(name))
-        except UserError as error:
-            raise UserError(f"config/studies/{name}.yaml: {error}") from error
+    for part, check in _CHECKS.items():
+        for name in getattr(catalogue, part):
+            try:
+                check(catalogue, name)
+            except UserError as error:
+                where = f"{config}/studies/{name}.yaml" if part == "studies" else f"{config}/{part}.yaml: {name}"
+                raise UserError(f"{where}: {error}") from error
     return catalogue
 
 
@@ -189,10 +202,11 @@ def read(path: Path, schema: Path) -> dict:
         If the file is absent, is not YAML or breaks the schema.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with open(path, encoding="utf-8") as file:
+            content = yaml.load(file, _Loader)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     return validate({} if content is None else content, schema, str(path))
 
@@ -220,32 +234,124 @@ def validate(content: dict, schema: Path, name: str) -> dict:
         One line with the place and the cure.
     """
     rules = yaml.safe_load(schema.read_text(encoding="utf-8"))
-    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(rules).iter_errors(content))
+    error = _most_telling(jsonschema.Draft202012Validator(rules).iter_errors(content))
     if error is None:
         return content
     place = ".".join(str(step) for step in error.absolute_path) or "top level"
-    if error.validator == "additionalProperties":
-        known = error.schema.get("properties", {})
-        odd = sorted(set(error.instance) - set(known))[0]
-        raise UserError(f"{name}: {place}: {unknown('key', odd, known)}")
+    if odd := _odd(error):
+        raise UserError(f"{name}: {place}: {unknown('key', odd[0], error.schema.get('properties', {}))}")
+    if error.validator == "enum" and isinstance(error.instance, str):
+        raise UserError(f"{name}: {place}: {unknown('value', error.instance, error.validator_value)}")
     raise UserError(f"{name}: {place}: {error.message}")
 
 
-def _check(catalogue: Catalogue, study: dict) -> None:
+def _most_telling(errors):
+    """The error to show: not that no alternative fits, but what is wrong with the nearest one."""
+    found = max(errors, default=None, key=_weight)
+    while found is not None and found.context:
+        alternatives: dict[int, list] = {}
+        for error in found.context:
+            alternatives.setdefault(error.relative_schema_path[0], []).append(error)
+        found = max(min(alternatives.values(), key=_distance), key=_weight)
+    return found
+
+
+def _weight(error) -> tuple:
+    # A mistyped key is both missing and unknown; that it is unknown tells more.
+    return -len(error.absolute_path), error.validator not in ("oneOf", "required")
+
+
+def _distance(errors) -> tuple:
+    """How far content is from an alternative, given what is wrong: of another type, then the number of faults."""
+    other_type = any(error.validator == "type" and not error.relative_path for error in errors)
+    return other_type, sum(len(_odd(error)) or 1 for error in errors)
+
+
+def _odd(error) -> list[str]:
+    """Keys that should not be there."""
+    if error.validator != "additionalProperties":
+        return []
+    return sorted(set(error.instance) - set(error.schema.get("properties", {})))
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which every key is text, and given once."""
+
+    def construct_mapping(self, node, deep=False):
+        """Refuse what plain YAML would silently turn into a number or replace."""
+        given = set()
+        for key, _ in node.value:
+            if key.tag.endswith(":merge"):
+                continue
+            if not key.tag.endswith(":str"):
+                raise yaml.MarkedYAMLError(problem=f"key {key.value} is no text, quote it", problem_mark=key.start_mark)
+            if key.value in given:
+                raise yaml.MarkedYAMLError(problem=f"key '{key.value}' is given twice", problem_mark=key.start_mark)
+            given.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _require(kind: str, name: str, known) -> None:
+    if name not in known:
+        raise unknown(kind, name, known)
+
+
+def _modules(package: str) -> list[str]:
+    return [path.stem for path in (PACKAGE / package).glob("[a-z]*.py")]
+
+
+def _check_recording(catalogue: Catalogue, name: str) -> None:
+    entry = catalogue.recordings[name]
+    _require("loader", entry["loader"], _modules("recordings"))
+    if "stimuli" in entry:
+        _require("stimuli", entry["stimuli"], catalogue.stimuli)
+
+
+def _check_stimuli(catalogue: Catalogue, name: str) -> None:
+    entry = catalogue.stimuli[name]
+    if "recording" in entry:
+        _require("recording", entry["recording"], catalogue.recordings)
+    else:
+        _require("renderer", entry["renderer"], _modules("stimuli"))
+
+
+def _check_network(catalogue: Catalogue, name: str) -> None:
+    _require("architecture", catalogue.networks[name]["architecture"], _modules("networks"))
+
+
+def _check_recovery(catalogue: Catalogue, name: str) -> None:
+    entry = catalogue.recoveries[name]
+    _require("stimuli", entry["stimuli"], catalogue.stimuli)
+    for network in [*entry["generators"], *entry["candidates"]]:
+        catalogue.network(network)
+
+
+def _check_study(catalogue: Catalogue, name: str) -> None:
+    study = catalogue.study(name)
     for identifier in study["recordings"]:
         entry = catalogue.recording(identifier)
         if study["networks"] and study["measures"] and "stimuli" not in entry:
             raise UserError(
                 f"recording '{identifier}' has no stimuli that a network could see; give it a study of its own"
             )
-        if "stimuli" in entry and entry["stimuli"] not in catalogue.stimuli:
-            raise unknown("stimuli", entry["stimuli"], catalogue.stimuli)
-    for name in study["networks"]:
-        catalogue.network(name)
+    for network in study["networks"]:
+        catalogue.network(network)
     for measure in study["measures"]:
         module_of(measure)
     for description in study["descriptions"]:
         module_of(description, DESCRIPTION_PACKAGES)
     for recovery in study["recoveries"]:
-        if recovery not in catalogue.recoveries:
-            raise unknown("recovery", recovery, catalogue.recoveries)
+        _require("recovery", recovery, catalogue.recoveries)
+    for figure in study["figures"]:
+        lacking = [key for key in NEEDS.get(figure, ()) if not study[key]]
+        if lacking:
+            raise UserError(f"figure '{figure}' needs {' and '.join(lacking)}; select some, or leave the figure out")
+
+
+_CHECKS = {
+    "recordings": _check_recording,
+    "stimuli": _check_stimuli,
+    "networks": _check_network,
+    "recoveries": _check_recovery,
+    "studies": _check_study,
+}

@@ -14,6 +14,7 @@ from neurocompare.errors import UserError
 from neurocompare.identifiers import parse
 from neurocompare.inference import resampling, trials
 from neurocompare.similarity.arrays import Grams
+from neurocompare.similarity.distances import DISTANCES
 from neurocompare.similarity.evaluation import Evaluation, Target
 
 SPLITS = 20
@@ -109,29 +110,36 @@ def check(recording: xr.DataArray, metadata: dict, measure: str, name: str, n_st
     UserError
         With the reason and a way out.
     """
-    if representation.kind(recording) not in metadata["accepts"]:
-        raise UserError(
-            f"measure '{measure}' needs responses, but recording '{name}' is only a "
-            f"{recording.attrs['distance']}-distance RDM; choose an rsa-distance={recording.attrs['distance']} measure"
-        )
-    distance = parse(measure)[1].get("distance")
-    if representation.kind(recording) == "rdm" and distance != recording.attrs["distance"]:
-        raise UserError(
-            f"measure '{measure}' compares {distance} distances, but recording '{name}' holds "
-            f"{recording.attrs['distance']} distances; choose rsa-distance={recording.attrs['distance']}"
-        )
+    if representation.kind(recording) == "rdm":
+        distance, published = parse(measure)[1].get("distance"), recording.attrs["distance"]
+        known = f"choose an rsa-distance={published} measure"
+        hint = known if published in DISTANCES else f"no measure compares {published} distances"
+        if "rdm" not in metadata["accepts"]:
+            raise UserError(
+                f"measure '{measure}' needs responses, but recording '{name}' is only a "
+                f"{published}-distance RDM; {hint}"
+            )
+        if distance != published:
+            raise UserError(
+                f"measure '{measure}' compares {distance} distances, but recording '{name}' holds {published} "
+                f"distances; {hint}"
+            )
     if metadata["repeats"] and not trials.repeated(recording):
         raise UserError(
             f"measure '{measure}' needs at least two repeats of every stimulus; recording '{name}' has none"
         )
     if n_stimuli < metadata["minimum_stimuli"]:
         raise UserError(
-            f"measure '{measure}' needs at least {metadata['minimum_stimuli']} stimuli; recording '{name}' has {n_stimuli}"
+            f"measure '{measure}' needs at least {metadata['minimum_stimuli']} stimuli; "
+            f"recording '{name}' has {n_stimuli}"
         )
 
 
 def aligned_stimuli(recording: xr.DataArray, activations: xr.Dataset, name: str) -> np.ndarray:
-    """Return the stimuli of a recording in the order in which the network has seen them.
+    """Return the stimuli of a recording, after checking that the network has seen them.
+
+    Their order depends on the recording alone: networks that saw them in different orders are still
+    compared on the same resamples.
 
     Parameters
     ----------
@@ -145,7 +153,7 @@ def aligned_stimuli(recording: xr.DataArray, activations: xr.Dataset, name: str)
     Returns
     -------
     array of str of shape (n_stimuli,)
-        Stimulus ids.
+        Stimulus ids, sorted.
 
     Raises
     ------
@@ -160,7 +168,7 @@ def aligned_stimuli(recording: xr.DataArray, activations: xr.Dataset, name: str)
             f"recording '{name}': the network has not seen {len(missing)} of its stimuli (first: '{missing[0]}'); "
             "extract its activations on the recording's own stimuli"
         )
-    return np.array([stimulus for stimulus in seen if stimulus in wanted])
+    return np.array(sorted(wanted))
 
 
 def regions(recording: xr.DataArray) -> list[tuple[str, xr.DataArray]]:
@@ -206,8 +214,9 @@ def target_of(region: xr.DataArray, stimuli: np.ndarray) -> Target:
         pooled = np.concatenate([rdms, rdms.mean(0, keepdims=True)])
         return Target((*animals, "mean RDM"), rdms=pooled, pooled=True)
     animals = list(dict.fromkeys(region.coords["animal"].values.astype(str)))
-    halves = trials.halves(region, stimuli, splits=SPLITS) if trials.repeated(region) else None
-    return Target((animals[0] if len(animals) == 1 else "all",), responses=trials.mean(region, stimuli), halves=halves)
+    halves = trials.halves(region, stimuli, splits=SPLITS)[:, :, None] if trials.repeated(region) else None
+    label = animals[0] if len(animals) == 1 else "all"
+    return Target((label,), responses=trials.mean(region, stimuli)[None], halves=halves)
 
 
 def stacked(activations: xr.Dataset, stimuli: np.ndarray) -> Grams:
@@ -245,13 +254,14 @@ def selected(evaluation: Evaluation, target: Target, shape: tuple[int, int]) -> 
     Returns
     -------
     array of shape (n_seeds, 1 + n_draws)
-        The score, averaged over partitions, then its bootstrap draws; NaN if there are no partitions.
+        The score, averaged over partitions, then its bootstrap draws; NaN if there are no partitions, or no
+        layer has a score.
     """
     animals = slice(0, -1) if target.pooled else slice(None)
     values, draws = [], []
-    for first, second in evaluation.halves:
-        a, b = (half[:, animals].mean(1).reshape(-1, *shape) for half in (first, second))
-        picked = (_pick(a, b) + _pick(b, a)) / 2
+    for scored, chooser in zip(evaluation.halves, evaluation.choosers or evaluation.halves, strict=True):
+        a, b, choose_a, choose_b = (half[:, animals].mean(1).reshape(-1, *shape) for half in (*scored, *chooser))
+        picked = (_pick(choose_a, b) + _pick(choose_b, a)) / 2
         values.append(picked[0])
         draws.append(picked[1:])
     if not values:
@@ -262,7 +272,8 @@ def selected(evaluation: Evaluation, target: Target, shape: tuple[int, int]) -> 
 def _pick(chooser: np.ndarray, scored: np.ndarray) -> np.ndarray:
     """Take along layers the scores where the other half was best; undefined scores are never best."""
     best = np.where(np.isfinite(chooser), chooser, -np.inf).argmax(2)
-    return np.take_along_axis(scored, best[:, :, None], axis=2)[:, :, 0]
+    picked = np.take_along_axis(scored, best[:, :, None], axis=2)[:, :, 0]
+    return np.where(np.isfinite(chooser).any(2), picked, np.nan)
 
 
 def _rows(evaluation, target, chosen, part, activations, common) -> list[dict]:
@@ -281,7 +292,7 @@ def _rows(evaluation, target, chosen, part, activations, common) -> list[dict]:
         p = resampling.p_value(value, null)
         null_high = np.quantile(null, 0.95, axis=0)
         ceiling = evaluation.ceiling_low[members].mean(), evaluation.ceiling_high[members].mean()
-        status = _status(ceiling, animal, part)
+        unscored = evaluation.undefined_units
         for k, (seed, layer) in enumerate((s, name) for s in seeds for name in layers):
             rows.append(
                 common
@@ -298,7 +309,14 @@ def _rows(evaluation, target, chosen, part, activations, common) -> list[dict]:
                     "ci_high": high[k],
                     "p_value": p[k],
                     "n_features": units.ravel()[k],
-                    "status": status if np.isfinite(value[k]) else "undefined",
+                    "status": _status(
+                        target,
+                        animal,
+                        value[k],
+                        ceiling,
+                        low[k],
+                        0 if unscored is None else int(unscored[members, k].sum()),
+                    ),
                 }
                 | size
             )
@@ -306,7 +324,10 @@ def _rows(evaluation, target, chosen, part, activations, common) -> list[dict]:
     low, high = resampling.interval(chosen[:, 1:].T) if chosen.shape[1] > 1 else (np.full(len(seeds), np.nan),) * 2
     whole = next(row for row in rows if row["animal"] == first)
     for s, seed in enumerate(seeds):
-        defined = np.isfinite(chosen[s, 0])
+        if np.isfinite(chosen[s, 0]):
+            status = ["selected_on_held_out_stimuli", *_missing(target, first, ceiling, low[s])]
+        else:
+            status = ["undefined" if evaluation.halves else "too_few_stimuli_to_select"]
         rows.append(
             whole
             | {
@@ -319,19 +340,27 @@ def _rows(evaluation, target, chosen, part, activations, common) -> list[dict]:
                 "ci_high": high[s],
                 "p_value": np.nan,
                 "n_features": np.nan,
-                "status": "selected_on_held_out_stimuli" if defined else "too_few_stimuli_to_select",
+                "status": ";".join(status),
             }
         )
     return rows
 
 
-def _status(ceiling: tuple[float, float], animal: str, part: xr.DataArray) -> str:
-    """Why there is no ceiling, or ok."""
-    if np.isfinite(ceiling).all():
-        return "ok"
-    if representation.kind(part) == "responses":
-        return "no_repeats"
-    return "mean_rdm" if animal == "mean RDM" else "single_rdm"
+def _status(target: Target, animal: str, value: float, ceiling: tuple, low: float, unscored: int) -> str:
+    """Give all reasons for what a row lacks, or ok; then the number of units that could not be scored."""
+    reasons = (_missing(target, animal, ceiling, low) or ["ok"]) if np.isfinite(value) else ["undefined"]
+    return ";".join(reasons + [f"undefined_units={unscored}"] * bool(unscored))
+
+
+def _missing(target: Target, animal: str, ceiling: tuple, low: float) -> list[str]:
+    """Why there is no ceiling, or no interval."""
+    reasons = []
+    if not np.isfinite(ceiling).all():
+        if target.rdms is not None:
+            reasons.append("mean_rdm" if animal == "mean RDM" else "single_rdm")
+        else:
+            reasons.append("no_repeats" if target.halves is None else "ceiling_undefined")
+    return reasons + ["interval_undefined"] * (not np.isfinite(low))
 
 
 def _sizes(part: xr.DataArray):

@@ -46,17 +46,23 @@ def contrast(draws: list[xr.Dataset]) -> list[dict]:
 
 
 def _pair(first: xr.Dataset, second: xr.Dataset) -> dict:
-    difference = float(first["value"].mean("seed") - second["value"].mean("seed"))
-    samples = (first["draws"].mean("seed") - second["draws"].mean("seed")).values
+    # A seed without a score leaves the network without one: the mean of the others is another quantity.
+    value, draws = (
+        first[name].mean("seed", skipna=False) - second[name].mean("seed", skipna=False) for name in ("value", "draws")
+    )
+    difference, samples = float(value), draws.values
     common = {
         "network": first.attrs["network"],
         "other_network": second.attrs["network"],
         "difference": difference,
         "n_stimuli": first.attrs["n_stimuli"],
     }
-    if not np.isfinite(difference):
-        undefined = dict.fromkeys(("ci_low", "ci_high"), np.nan)
-        return common | undefined | {"p_value": 1.0, "status": "too_few_stimuli_to_select"}
     low, high = resampling.interval(samples)
-    p = float(resampling.difference_p_value(samples))
-    return common | {"ci_low": float(low), "ci_high": float(high), "p_value": p, "status": "ok"}
+    common |= {"ci_low": float(low), "ci_high": float(high)}
+    if not len(samples):
+        return common | {"p_value": 1.0, "status": "too_few_stimuli_to_select"}
+    if not np.isfinite(difference):
+        return common | {"p_value": 1.0, "status": "undefined"}
+    if not np.isfinite(low):
+        return common | {"p_value": 1.0, "status": "interval_undefined"}
+    return common | {"p_value": float(resampling.difference_p_value(samples)), "status": "ok"}

@@ -65,10 +65,14 @@ def verified(paths: list[Path], checksums: dict[str, str]) -> dict[str, Path]:
     Raises
     ------
     UserError
-        If a checksum differs; the message names the file, what was expected and what was found.
+        If a file can't be read or its checksum differs; the message names the file, what was expected and
+        what was found.
     """
     for path in paths:
-        found = sha256(path)
+        try:
+            found = sha256(path)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror}); put the right file there") from error
         if found != checksums[path.name]:
             raise UserError(
                 f"{path}: checksum is {found}, expected {checksums[path.name]}; "

@@ -79,8 +79,8 @@ def module_of(identifier: str, packages: tuple[str, ...] = MEASURE_PACKAGES) -> 
         If no module has that name; the message lists the near ones.
     """
     first = parse(identifier)[0].split("-")[0]
-    for package in packages:
-        if (PACKAGE / package / f"{first}.py").is_file():
-            return f"neurocompare.{package}.{first}"
-    known = [path.stem for package in packages for path in (PACKAGE / package).glob("[a-z]*.py")]
+    # Not by joining paths: the first word may be anything that a user writes.
+    known = {path.stem: package for package in packages for path in (PACKAGE / package).glob("[a-z]*.py")}
+    if first in known:
+        return f"neurocompare.{known[first]}.{first}"
     raise unknown("measure" if packages == MEASURE_PACKAGES else "description", first, known)

@@ -46,7 +46,8 @@ def job(log: str | Path) -> Iterator[None]:
         try:
             yield
         except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
+            # A message may quote another library, which may use several lines.
+            print("error:", " ".join(str(error).split("\n")), file=sys.stderr)
             sys.exit(1)
         except Exception:
             import traceback

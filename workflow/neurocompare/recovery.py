@@ -1,4 +1,4 @@
-"""Does a measure find the network that generated a population?
+"""Whether a measure finds the network that generated a population.
 
 Populations are read out, with trial noise, from one layer of a network, and every candidate network is
 scored against them as if they were a recording. A measure that does not find the generator here has no
@@ -9,10 +9,12 @@ import numpy as np
 import xarray as xr
 
 from neurocompare import similarity
-from neurocompare.comparison import check, selected, stacked, target_of
+from neurocompare.comparison import check, stacked, target_of
+from neurocompare.errors import UserError, unknown
 from neurocompare.identifiers import parse
 from neurocompare.inference import resampling
 from neurocompare.recordings import simulated
+from neurocompare.similarity.evaluation import Target
 
 BOOTSTRAPS = 200
 
@@ -27,7 +29,8 @@ def recover(
     generators : list of DataArray of shape (n_stimuli, n_features)
         Features of the layers that generate populations, as representations.
     candidates : dict of str to Dataset
-        Gram matrices of each network, with dims ``seed``, ``layer``, ``stimulus``, ``other_stimulus``.
+        Gram matrices of one layer of each network, with dims ``seed``, ``layer``, ``stimulus``,
+        ``other_stimulus``.
     measure : str
         A measure id.
     seeds : int
@@ -44,53 +47,87 @@ def recover(
     Raises
     ------
     UserError
-        If the measure can't be had for such populations.
+        If the measure can't be had for such populations, a generator has no orientations, or there is only one
+        network.
     """
+    if len(candidates) < 2:
+        raise UserError("a recovery needs at least two networks: one alone is always the best")
     module = similarity.load(measure)
     rows = []
     for features in generators:
         generator = str(features.coords["animal"].values[0])
+        if "orientation" not in features.coords:
+            raise UserError(f"generator '{generator}': its stimuli have no orientation; use gratings")
+        stimuli = features.coords["stimulus"].values.astype(str)
+        orientation = features.coords["orientation"].values
+        populations = [
+            simulated.from_features(features.values, stimuli, orientation, seed=seed, **options)[0]
+            for seed in range(seeds)
+        ]
+        check(populations[0], module.MEASURES[measure], measure, f"population of {generator}", len(stimuli))
+        # The populations are evaluated together, as the animals of one region.
+        parts = [target_of(population, stimuli) for population in populations]
+        target = Target(
+            animals=tuple(map(str, range(seeds))),
+            responses=np.concatenate([part.responses for part in parts]),
+            halves=np.concatenate([part.halves for part in parts], axis=2),
+        )
+        plan = resampling.plan(generator, len(stimuli), "stimulus", bootstraps=BOOTSTRAPS, permutations=0, partitions=0)
+        scores = {
+            network: module.evaluate(target, stacked(activations, stimuli), parse(measure)[1], plan)
+            for network, activations in candidates.items()
+        }
+        layers = {network: str(activations["layer"].values[0]) for network, activations in candidates.items()}
+        size = {"n_stimuli": len(stimuli), "n_units": populations[0].sizes["unit"]}
+        size["n_trials"] = populations[0].sizes["presentation"]
         for seed in range(seeds):
-            population, _ = simulated.from_features(
-                features.values,
-                features.coords["stimulus"].values,
-                features.coords["orientation"].values,
-                seed=seed,
-                **options,
-            )
-            stimuli = features.coords["stimulus"].values.astype(str)
-            check(population, module.MEASURES[measure], measure, f"population of {generator}", len(stimuli))
-            plan = resampling.plan(
-                f"{generator} {seed}", len(stimuli), "stimulus", bootstraps=BOOTSTRAPS, permutations=0
-            )
-            target = target_of(population, stimuli)
-            scores = {}
-            for network, activations in candidates.items():
-                evaluation = module.evaluate(target, stacked(activations, stimuli), parse(measure)[1], plan)
-                shape = (activations.sizes["seed"], activations.sizes["layer"])
-                scores[network] = selected(evaluation, target, shape).mean(0)
-            rows += _rows(scores, generator, seed, measure, population, len(stimuli))
+            values = {network: np.r_[e.value[seed, 0], e.draws[:, seed, 0]] for network, e in scores.items()}
+            rows += [
+                row | size | {"measure": measure, "generator": generator, "seed": seed, "layer": layers[row["network"]]}
+                for row in _ranked(values)
+            ]
     return rows
 
 
-def _rows(scores, generator, seed, measure, population, n_stimuli) -> list[dict]:
-    values = {network: score[0] for network, score in scores.items()}
-    ranked = sorted(values, key=lambda network: -np.nan_to_num(values[network], nan=-np.inf))
+def candidate(activations: xr.Dataset, layer: str, network: str) -> xr.Dataset:
+    """Pick the layer by which a network takes part.
+
+    Parameters
+    ----------
+    activations : Dataset
+        Gram matrices of one seed of the network.
+    layer : str
+        The layer.
+    network : str
+        The network.
+
+    Returns
+    -------
+    Dataset
+        With dims ``seed`` and ``layer`` of length one.
+
+    Raises
+    ------
+    UserError
+        If there is no such layer.
+    """
+    layers = activations["layer"].values.astype(str)
+    if layer not in layers:
+        raise unknown(f"layer of '{network}'", layer, layers)
+    return activations.sel(layer=[layer]).expand_dims("seed")
+
+
+def _ranked(scores: dict[str, np.ndarray]) -> list[dict]:
+    """Rows from scores, each with its bootstrap draws behind it."""
+    ranked = sorted(scores, key=lambda network: -np.nan_to_num(scores[network][0], nan=-np.inf))
     low, _ = resampling.interval(scores[ranked[0]][1:] - scores[ranked[1]][1:])
     return [
         {
-            "measure": measure,
-            "generator": generator,
-            "seed": seed,
             "network": network,
-            "layer": "selected",
-            "value": value,
+            "value": score[0],
             "best": network == ranked[0],
             "separable": bool(network == ranked[0] and low > 0),
-            "n_stimuli": n_stimuli,
-            "n_units": population.sizes["unit"],
-            "n_trials": population.sizes["presentation"],
-            "status": "ok" if np.isfinite(value) else "undefined",
+            "status": "ok" if np.isfinite(score[0]) else "undefined",
         }
-        for network, value in values.items()
+        for network, score in scores.items()
     ]

@@ -15,6 +15,7 @@ Both carry the attributes in `REQUIRED_ATTRIBUTES`. Nothing is guessed: what a n
 whether units were recorded together is declared by the recording, because every interval depends on it.
 """
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -53,7 +54,6 @@ REQUIRED_ATTRIBUTES = (
 _PRESENTATION = {"stimulus": "a string id", "repeat": "an integer", "block": "an integer"}
 _UNIT = ("unit_id", "area", "animal", "session")
 _RDM = ("area", "animal", "session")
-_STRING_KINDS = "UTSO"
 
 
 class RepresentationError(UserError):
@@ -227,13 +227,15 @@ def read(path: str | Path) -> xr.DataArray:
     try:
         with xr.open_dataset(path, engine="h5netcdf") as dataset:
             dataset.load()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:  # all that HDF5 says of damaged files
         raise RepresentationError(f"{path}: not a readable NetCDF file ({error}); make it again") from error
     if "value" not in dataset:
         raise RepresentationError(f"{path}: variable 'value' is missing; write it with representation.write")
     array = dataset["value"]
     if "sha256" in array.attrs:
-        array.attrs["sha256"] = json.loads(array.attrs["sha256"])
+        # What is not a mapping is refused by `validate`.
+        with contextlib.suppress(TypeError, ValueError):
+            array.attrs["sha256"] = json.loads(array.attrs["sha256"])
     if "simultaneous" in array.attrs:
         array.attrs["simultaneous"] = bool(array.attrs["simultaneous"])
     array.name = None
@@ -262,9 +264,9 @@ def _validate_attributes(array: xr.DataArray, name: str) -> None:
         if attribute not in array.attrs:
             raise RepresentationError(f"{name}: attribute '{attribute}' is missing; declare it in the loader")
     response, exchangeable = array.attrs["response"], array.attrs["exchangeable"]
-    if response not in RESPONSES:
+    if str(response) not in RESPONSES:
         raise RepresentationError(f"{name}: attribute 'response' is '{response}'; use one of {', '.join(RESPONSES)}")
-    if exchangeable not in EXCHANGEABLE:
+    if str(exchangeable) not in EXCHANGEABLE:
         raise RepresentationError(
             f"{name}: attribute 'exchangeable' is '{exchangeable}'; declare one of {', '.join(EXCHANGEABLE)}"
         )
@@ -272,9 +274,10 @@ def _validate_attributes(array: xr.DataArray, name: str) -> None:
         raise RepresentationError(f"{name}: attribute 'simultaneous' must be true or false")
     if not isinstance(array.attrs["sha256"], dict):
         raise RepresentationError(f"{name}: attribute 'sha256' must map each input file to its checksum")
-    if array.attrs["schema_version"] != SCHEMA_VERSION:
+    version = array.attrs["schema_version"]
+    if str(version) != SCHEMA_VERSION:
         raise RepresentationError(
-            f"{name}: schema_version is {array.attrs['schema_version']}, this is version {SCHEMA_VERSION}; ingest it again"
+            f"{name}: attribute 'schema_version' is {version}, this is version {SCHEMA_VERSION}; ingest it again"
         )
 
 
@@ -291,7 +294,7 @@ def _require(array: xr.DataArray, coordinate: str, dim: str, name: str, what: st
 
 def _labels(array: xr.DataArray, coordinate: str, dim: str, name: str) -> np.ndarray:
     values = _require(array, coordinate, dim, name)
-    if values.dtype.kind not in _STRING_KINDS or any(not str(v).strip() or v is None for v in values):
+    if any(not isinstance(label, str | bytes) or not label.strip() for label in values):
         raise RepresentationError(f"{name}: coordinate '{coordinate}' must be non-empty strings; label every {dim}")
     return values
 
@@ -314,13 +317,14 @@ def _validate_responses(array: xr.DataArray, name: str) -> None:
     _unique(array.coords["unit_id"].values, "unit_id", name)
     if "time" in array.dims:
         time = _require(array, "time", "time", name, "seconds from onset")
-        if np.any(np.diff(time) <= 0):
-            raise RepresentationError(f"{name}: coordinate 'time' must increase; sort the bins")
+        if time.dtype.kind not in "fiu" or not np.isfinite(time).all() or np.any(np.diff(time) <= 0):
+            raise RepresentationError(f"{name}: coordinate 'time' must be increasing numbers; sort the bins")
     bad = ~np.isfinite(array.values).all(axis=tuple(range(array.ndim - 1)))
     if bad.any():
         first = array.coords["unit_id"].values[bad.argmax()]
         raise RepresentationError(
-            f"{name}: {bad.sum()} of {bad.size} units hold NaN or infinite values (first: '{first}'); drop them in the loader"
+            f"{name}: {bad.sum()} of {bad.size} units hold NaN or infinite values (first: '{first}'); "
+            "drop them in the loader"
         )
     if array.attrs["response"] == "spike count" and array.values.min() < 0:
         raise RepresentationError(f"{name}: negative spike counts; correct the values or the attribute 'response'")

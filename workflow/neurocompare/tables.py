@@ -132,13 +132,11 @@ def write(rows: list[dict] | pd.DataFrame, columns: list[str], path: str | Path)
     UserError
         If a row lacks a column or has one too many.
     """
-    table = pd.DataFrame(rows)
-    if len(table) == 0:
-        table = pd.DataFrame(columns=columns)
-    if set(table.columns) != set(columns):
-        odd = sorted(set(table.columns) ^ set(columns))
-        raise UserError(f"{path}: the rows and the columns of the table differ in {', '.join(odd)}")
-    table = table[columns]
+    for keys in {tuple(rows.columns)} if isinstance(rows, pd.DataFrame) else {tuple(row) for row in rows}:
+        odd = sorted(set(keys) ^ set(columns))
+        if odd:
+            raise UserError(f"{path}: the rows and the columns of the table differ in {', '.join(odd)}")
+    table = pd.DataFrame(rows, columns=columns)
     for column in set(_INTEGERS) & set(columns):
         table[column] = table[column].astype("Int64")
     with written(path) as temporary:
@@ -166,7 +164,8 @@ def read(path: str | Path) -> pd.DataFrame:
     """
     if not Path(path).is_file():
         raise UserError(f"{path}: no such table; run the study that makes it")
-    table = pd.read_csv(path, sep="\t", dtype=dict.fromkeys(_TEXT, str))
+    # Only an empty cell is a missing value: "NA" and "null" are names like any other.
+    table = pd.read_csv(path, sep="\t", dtype=dict.fromkeys(_TEXT, str), keep_default_na=False, na_values=[""])
     text = [column for column in table.columns if column in _TEXT]
     table[text] = table[text].fillna("")
     return table

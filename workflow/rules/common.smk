@@ -19,7 +19,8 @@ def loaded():
         catalogue.validate(config, WORKFLOW / "schemas/config.schema.json", "config/config.yaml")
         found = catalogue.load(Path("config"), WORKFLOW / "schemas")
         for study in config["studies"]:
-            found.study(study)
+            if study not in found.studies:
+                raise UserError(f"config/config.yaml: {unknown('study', study, found.studies)}")
     except UserError as error:
         sys.exit(f"error: {error}")
     return found

@@ -137,7 +137,7 @@ def recovery_generators(wildcards):
 
 def recovery_candidates(wildcards):
     entry = CATALOGUE.recoveries[wildcards.recovery]
-    return [path for network in entry["candidates"] for path in grams_of(entry["stimuli"], network)]
+    return [grams_of(entry["stimuli"], network)[0] for network in entry["candidates"]]
 
 
 def recovery_entry(wildcards):

@@ -4,6 +4,7 @@ import importlib
 from pathlib import Path
 
 from neurocompare import representation
+from neurocompare.errors import check_options
 from neurocompare.files import verified
 from neurocompare.jobs import job
 
@@ -14,8 +15,9 @@ def main(snakemake):
         checksums = dict(snakemake.params.sha256)
         files = verified([Path(path) for path in snakemake.input.files], checksums)
         loader = importlib.import_module(f"neurocompare.recordings.{snakemake.params.loader}")
-        recording = loader.ingest(files, sha256=checksums, **snakemake.params.options)
-        representation.write(recording, snakemake.output.recording)
+        options = dict(snakemake.params.options, sha256=checksums)
+        check_options(loader.ingest, options, f"recording '{snakemake.wildcards.recording}'")
+        representation.write(loader.ingest(files, **options), snakemake.output.recording)
 
 
 main(snakemake)

@@ -3,6 +3,7 @@
 import importlib
 from pathlib import Path
 
+from neurocompare.errors import check_options
 from neurocompare.files import verified, written
 from neurocompare.jobs import job
 
@@ -12,7 +13,9 @@ def main(snakemake):
     with job(snakemake.log[0]):
         module = importlib.import_module(snakemake.params.module)
         files = verified([Path(path) for path in snakemake.input.files], dict(snakemake.params.sha256))
-        images = module.stimuli(files, **snakemake.params.options)
+        options = dict(snakemake.params.options)
+        check_options(module.stimuli, options, f"stimuli '{snakemake.wildcards.stimuli}'")
+        images = module.stimuli(files, **options)
         with written(snakemake.output.images) as temporary:
             images.to_dataset(name="image").to_netcdf(temporary, engine="h5netcdf")
 

@@ -1,6 +1,7 @@
 """Simulate a recording, and store its truth beside it."""
 
 from neurocompare import representation
+from neurocompare.errors import check_options
 from neurocompare.files import written
 from neurocompare.jobs import job
 from neurocompare.recordings import simulated
@@ -9,7 +10,9 @@ from neurocompare.recordings import simulated
 def main(snakemake):
     """Run the job."""
     with job(snakemake.log[0]):
-        recording, truth = simulated.orientation(**snakemake.params.options)
+        options = dict(snakemake.params.options)
+        check_options(simulated.orientation, options, f"recording '{snakemake.wildcards.recording}'")
+        recording, truth = simulated.orientation(**options)
         with written(snakemake.output.truth) as temporary:
             truth.to_netcdf(temporary, engine="h5netcdf")
         representation.write(recording, snakemake.output.recording)

@@ -171,7 +171,8 @@ def discriminate_45(
     side = np.array([name.endswith(" above") for name in stimuli], dtype=int)
     if np.bincount(side, minlength=2).min() < 2:
         raise UserError(
-            f"decoding above 45: {np.sum(side == 0)} stimuli in 0-45 and {np.sum(side == 1)} in 45-90 degrees; 2 of each are needed"
+            f"decoding above 45: {np.sum(side == 0)} stimuli in 0-45 and {np.sum(side == 1)} in 45-90 degrees;"
+            " 2 of each are needed"
         )
     fold = block_folds(array.coords["block"].values)
     if fold.max() == 0:

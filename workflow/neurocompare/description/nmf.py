@@ -13,7 +13,7 @@ from scipy.special import rel_entr
 from sklearn.decomposition import NMF, non_negative_factorization
 from sklearn.exceptions import ConvergenceWarning
 
-from neurocompare.description.rows import by_repeat, halves, may_permute_stimuli, require, row, standard_interval
+from neurocompare.description.rows import by_repeat, halves, require, row, standard_interval
 from neurocompare.errors import UserError
 
 _LOSSES = ("frobenius", "kullback-leibler")
@@ -32,13 +32,13 @@ DESCRIPTIONS = {
 
 SEEDS = 20
 LARGEST_RANK = 10
-PARTITIONS = 3
+PARTITIONS = 2
 GROUPS = 3
 DRAWS = 10
 STARTS = 3
 BOOTSTRAPS = 100
 PERMUTATIONS = 1000
-MAXIMUM = 500
+MAXIMUM = 600
 _TOLERANCE = {"frobenius": 1e-5, "kullback-leibler": 1e-4}
 _SOLVER = {"frobenius": "cd", "kullback-leibler": "mu"}
 
@@ -162,10 +162,16 @@ def bi_cross_validation(
         for block in range(GROUPS**2):
             rows, columns = row_group == block // GROUPS, column_group == block % GROUPS
             for i, rank in enumerate(ranks):
-                w, h = _fit(x[~rows][:, ~columns], rank, loss, init="nndsvda", random_state=0)
+                rest = x[~rows][:, ~columns]
+                # With one start, a local minimum at the true rank now and then makes a larger one look better.
+                start = int(rng.integers(2**31))
+                fits = [
+                    _fit(rest, rank, loss, init=init, random_state=start, loose=True) for init in ("nndsvda", "random")
+                ]
+                w, h = min(fits, key=lambda fit, rest=rest: _loss(rest, fit[0] @ fit[1], loss))
                 # Parts that fit nothing but rounding errors would give weights without bound.
                 size = np.linalg.norm(w, axis=0) * np.linalg.norm(h, axis=1)
-                w, h = w[:, size > 1e-6 * size.max()], h[size > 1e-6 * size.max()]
+                w, h = w[:, size >= 1e-6 * size.max()], h[size >= 1e-6 * size.max()]
                 held_rows = _coefficients(x[rows][:, ~columns], h, loss)
                 held_columns = _coefficients(x[~rows][:, columns].T, w.T, loss).T
                 errors[partition, block, i] = _loss(x[rows][:, columns], held_rows @ held_columns, loss) / base
@@ -198,7 +204,8 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     The rank is bi-cross-validated. Stability is the mean matched cosine over all pairs of 20 starts.
     Reproducibility is the matched cosine of the parts fitted to random halves of the repeats, the mean
     of ten draws; its interval is 1.96 standard errors of a bootstrap over stimuli; its null shuffles the
-    units of one half, which permutes the columns of that half's parts.
+    units of one half, which permutes the columns of that half's parts. Mean rates that differ between
+    units are reproducible too: a small p-value says that parts are not noise, not that they are tuned.
 
     Parameters
     ----------
@@ -214,8 +221,9 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     rows : list of dict
         Rows of the tidy table.
     details : Dataset
-        ``part`` (part, unit) with rows of unit length, ``weight`` (stimulus, part), parts in the order
-        of their share of the fit; ``error`` and ``standard_error`` (rank) of the bi-cross-validation.
+        ``part`` (part_number, unit) with rows of unit length, ``weight`` (stimulus, part_number), parts
+        in the order of their total weight; ``error`` and ``standard_error`` (rank) of the
+        bi-cross-validation; ``chosen_rank``.
 
     Raises
     ------
@@ -243,14 +251,14 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     mean = errors.mean((0, 1))
     condition = f"rank={rank}"
     rows = [
-        row("number of parts", rank, condition=f"largest={ranks[-1]};rule=one-standard-error", status="ok", **size),
+        row("number of parts", rank, condition=f"largest={ranks[-1]};rule=one-standard-error", **size),
         row("bi-cross-validated error", mean[rank - 1], condition=condition, **size),
-        row("stability over starts", np.mean(pairs), condition=f"{condition};starts={SEEDS}", status="ok", **size),
+        row("stability over starts", np.mean(pairs), condition=f"{condition};starts={SEEDS}", **size),
         row(
             "reproducibility of parts",
             reproduced,
             condition=f"{condition};repeats={n_repeats // 2}+{n_repeats // 2}",
-            null=null if may_permute_stimuli(array) else None,
+            null=null,
             ci=(low, min(high, 1.0)),
             **size,
         ),
@@ -263,9 +271,15 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
             "weight": (("stimulus", "part_number"), w[:, order]),
             "error": ("rank", mean),
             "standard_error": ("rank", _standard_error(errors)),
+            "chosen_rank": rank,
         },
-        coords={"stimulus": stimuli, "rank": ranks, "unit_id": ("unit", array.coords["unit_id"].values)},
-        attrs={"loss": loss, "negative": policy, "chosen_rank": rank},
+        coords={
+            "stimulus": stimuli,
+            "rank": ranks,
+            "part_number": ranks[:rank],
+            "unit": array.coords["unit_id"].values,
+        },
+        attrs={"loss": loss, "negative": policy},
     )
     return rows, details
 
@@ -280,9 +294,10 @@ def _reproducibility(cube, rank, loss, policy, rng) -> tuple[float, np.ndarray, 
         fits = [parts(mean, rank, seed=int(rng.integers(2**31)), loss=loss, starts=STARTS)[0] for mean in means]
         fitted.append((means, fits))
     value = float(np.mean([matched_cosine(a[1], b[1]) for _, (a, b) in fitted]))
-    (means, (one, other)) = fitted[0]
-    columns = np.arange(cube.shape[2])
-    null = np.array([matched_cosine(one[1], other[1][:, rng.permutation(columns)]) for _ in range(PERMUTATIONS)])
+    null = np.empty(PERMUTATIONS)
+    for i in range(PERMUTATIONS):
+        order = rng.permutation(cube.shape[2])
+        null[i] = np.mean([matched_cosine(a[1], b[1][:, order]) for _, (a, b) in fitted])
     draws = np.empty(BOOTSTRAPS)
     for i in range(BOOTSTRAPS):
         taken = rng.integers(len(cube), size=len(cube))
@@ -294,15 +309,17 @@ def _reproducibility(cube, rank, loss, policy, rng) -> tuple[float, np.ndarray, 
     return value, null, draws
 
 
-def _fit(x, rank, loss, *, init="custom", start=(None, None), random_state=None) -> tuple[np.ndarray, np.ndarray]:
+def _fit(
+    x, rank, loss, *, init="custom", start=(None, None), random_state=None, loose=False
+) -> tuple[np.ndarray, np.ndarray]:
     """Factorise once."""
     model = NMF(
         rank,
         init=init,
         solver=_SOLVER[loss],
         beta_loss=loss,
-        tol=_TOLERANCE[loss],
-        max_iter=MAXIMUM,
+        tol=1e-4 if loose else _TOLERANCE[loss],
+        max_iter=MAXIMUM // 3 if loose else MAXIMUM,
         random_state=random_state,
     )
     with warnings.catch_warnings():

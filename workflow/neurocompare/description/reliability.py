@@ -106,9 +106,10 @@ def signal_variance(cube: np.ndarray) -> np.ndarray:
 def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[list[dict], xr.Dataset | None]:
     """Describe the reliability of the units of a recording.
 
-    Intervals are 1.96 standard errors of a bootstrap over stimuli; the null shuffles the stimuli of one half, alike for all units. The
-    Spearman-Brown row steps up the median: because the formula is monotone, that is the median of the
-    stepped-up correlations. Units that are constant in a half are left out of medians and counted.
+    Intervals are 1.96 standard errors of a bootstrap over stimuli; the null shuffles the stimuli of one
+    half, alike for all units. The Spearman-Brown row steps up the median: because the formula is
+    monotone, that is the median of the stepped-up correlations. Units that are constant in a half are
+    left out of medians and counted.
 
     Parameters
     ----------
@@ -163,7 +164,7 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
             ci=tuple(spearman_brown(bound) for bound in ci),
             **size,
         ),
-        row("units constant in a half", np.isnan(correlation).sum(), condition=condition, status="ok", **size),
+        row("units constant in a half", np.isnan(correlation).sum(), condition=condition, **size),
     ]
     if options["split"] == "random":
         fraction = median(explained)
@@ -175,7 +176,7 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
                 **size,
             )
         )
-    coords = {"unit_id": ("unit", array.coords["unit_id"].values)}
+    coords = {"unit": array.coords["unit_id"].values}
     details = {"correlation": ("unit", correlation), "signal_variance": ("unit", explained)}
     return rows, xr.Dataset(details, coords=coords)
 

@@ -1,11 +1,10 @@
 """What all descriptions share: the requirements they check and the rows they return.
 
 A description of one recording is a list of rows of the tidy table and, where there is something to
-draw, a dataset. Descriptions have no noise ceiling: ``ceiling_low`` and ``ceiling_high`` are always NaN.
-Other missing numbers are NaN and ``status`` holds the reason.
+draw, a dataset. These descriptions have no noise ceiling: ``ceiling_low`` and ``ceiling_high`` are NaN, and
+the status of a row that lacks nothing else is ``no_ceiling``.
 """
 
-import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -13,12 +12,13 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError, unknown
+from neurocompare.identifiers import parse
 from neurocompare.inference.resampling import interval
+from neurocompare.inference.trials import repeated
 
 BOOTSTRAPS = 1000
 PERMUTATIONS = 1000
 
-_OPTION = re.compile(r"-([a-z]+)=(.+?)(?=-[a-z]+=|$)")
 _COORDINATES = {"repeats": "repeat", "blocks": "block", "orientation": "orientation"}
 
 
@@ -54,8 +54,8 @@ def row(
     ci : tuple of two floats
         The 95 % interval.
     status : str, optional
-        Why something is missing; by default it is found from what was given: ``undefined`` (no value),
-        ``no_null``, ``no_interval`` or ``ok``.
+        Why something is missing; by default the first that applies of ``undefined`` (no value),
+        ``no_null``, ``no_interval`` and ``no_ceiling``.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def row(
         p = (1 + int((sign * null >= sign * value - 1e-12).sum())) / (len(null) + 1)
     if status is None:
         missing = (("undefined", value), ("no_null", mean), ("no_interval", low))
-        status = next((word for word, number in missing if np.isnan(number)), "ok")
+        status = next((word for word, number in missing if np.isnan(number)), "no_ceiling")
     return {
         "quantity": quantity,
         "condition": condition,
@@ -124,13 +124,14 @@ def require(array: xr.DataArray, description_id: str, catalogue: dict[str, dict]
         values = array.coords["orientation"].values.astype(float)
         if not np.isfinite(values).all():
             raise UserError(
-                f"{description_id}: coordinate 'orientation' is NaN in {np.isnan(values).sum()} presentations; drop blanks first"
+                f"{description_id}: coordinate 'orientation' is NaN in {(~np.isfinite(values)).sum()} presentations;"
+                " drop blanks first"
             )
     if "simultaneous" in needs and not array.attrs["simultaneous"]:
         raise UserError(f"{description_id} needs units recorded together; this recording declares simultaneous=false")
-    if "repeats" in needs and np.unique(array.coords["stimulus"].values, return_counts=True)[1].min() < 2:
+    if "repeats" in needs and not repeated(array):
         raise UserError(f"{description_id} needs at least 2 repeats of each stimulus; some stimuli were shown once")
-    return dict(_OPTION.findall(description_id))
+    return parse(description_id)[1]
 
 
 def matrix(array: xr.DataArray) -> np.ndarray:

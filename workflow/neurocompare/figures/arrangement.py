@@ -27,7 +27,7 @@ def draw(rdms: dict[str, np.ndarray], images: xr.DataArray, categories: np.ndarr
     """
     columns = min(2, len(rdms))
     figure, axes = style.subplots(-(-len(rdms) // columns), columns, width=4.2, height=4.3)
-    labels = list(dict.fromkeys(sorted(categories)))
+    labels = list(dict.fromkeys(categories))
     reference = None
     for axis in axes.ravel()[len(rdms) :]:
         axis.set_visible(False)
@@ -81,8 +81,8 @@ def scaled(rdm: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _place(axis, point, picture, colour) -> None:
-    grey = {"cmap": "gray", "vmin": 0, "vmax": 255} if picture.shape[-1] == 1 else {}
-    small = picture[:: max(1, len(picture) // 60), :: max(1, len(picture) // 60)].squeeze()
-    box = OffsetImage(small, zoom=17 / len(small), **({"cmap": "gray"} if grey else {}))
+    step = max(1, len(picture) // 60)
+    small = picture[::step, ::step].squeeze()
+    box = OffsetImage(small, zoom=17 / len(small), cmap="gray" if small.ndim == 2 else None)
     frame = {"edgecolor": colour, "linewidth": 1.0, "boxstyle": "square,pad=0"}
     axis.add_artist(AnnotationBbox(box, point, pad=0.08, bboxprops=frame))

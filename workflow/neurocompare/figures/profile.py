@@ -33,21 +33,29 @@ def draw(scores: pd.DataFrame, titles: dict[str, str], path: str, agreement: pd.
             ]
             _panel(axis, mine[mine["animal"] == _main_animal(mine)], layers, titles)
             _reference(axis, agreement, recording, region, measure)
-            first = mine.iloc[0]
-            trials = "" if first["n_trials"] < 10 else f", {first['n_trials']} trials"
-            units = "" if pd.isna(first["n_units"]) else f", {first['n_units']:.0f} units"
-            axis.set_title(f"{region}: {first['n_stimuli']} stimuli{units}{trials}", fontsize=7.5)
+            axis.set_title(_sizes(region, mine), fontsize=7.5)
             axis.set_ylabel(f"score ({style.measure_label(measure)})")
             if row == len(regions) - 1:
                 axis.set_xticks(range(len(layers)), layers, rotation=90, fontsize=6)
                 axis.set_xlabel("layer")
-    handles, labels = {}, []
+    handles = {}
     for axis in axes.ravel():
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
-    labels = list(handles)
-    figure.legend([handles[label] for label in labels], labels, loc="outside lower center", ncols=3)
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3)
     style.save(figure, path)
+
+
+def _sizes(region: str, scores: pd.DataFrame) -> str:
+    """A title with all that the scores rest on."""
+    first = scores.iloc[0]
+    animals = scores["animal"].nunique() - 2 if "all" in set(scores["animal"]) else 1
+    parts = [f"{first['n_stimuli']} stimuli"]
+    if pd.notna(first["n_units"]):
+        parts.append(f"{first['n_units']:.0f} units")
+    if first["n_trials"] >= first["n_stimuli"]:
+        parts.append(f"{first['n_trials']} trials")
+    return f"{region}: {', '.join(parts)}" + (f", {animals} subjects" if animals > 1 else "")
 
 
 def _main_animal(scores: pd.DataFrame) -> str:
@@ -63,13 +71,6 @@ def _panel(axis, scores: pd.DataFrame, layers: list[str], titles: dict[str, str]
         low, high = first["ceiling_low"], max(first["ceiling_high"], first["ceiling_low"] + 0.004)
         axis.axhspan(low, high, color="0.85", label="noise ceiling")
     tested = scores[scores["layer"] != "selected"]
-    axis.axhline(
-        tested["null_high"].max(),
-        color=style.GREY,
-        linestyle=":",
-        linewidth=1,
-        label="95 % of shuffled stimuli (highest)",
-    )
     for k, (network, title) in enumerate(titles.items()):
         mine = tested[tested["network"] == network]
         if mine.empty:
@@ -85,6 +86,8 @@ def _panel(axis, scores: pd.DataFrame, layers: list[str], titles: dict[str, str]
 def _curve(axis, scores, table, colour, marker, title) -> None:
     x = np.arange(len(table))
     axis.plot(x, table.mean(axis=1), color=colour, marker=marker, label=title)
+    null = scores.groupby("layer")["null_high"].mean().reindex(table.index)
+    axis.plot(x, null, color=colour, linestyle=":", linewidth=1, label=f"{title}: 95 % of shuffled stimuli")
     if table.shape[1] > 1:
         axis.fill_between(x, table.min(axis=1), table.max(axis=1), color=colour, alpha=0.25, linewidth=0)
         axis.plot([], [], color=colour, alpha=0.25, linewidth=6, label=f"{title}: range of {table.shape[1]} seeds")

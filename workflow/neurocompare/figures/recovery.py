@@ -33,12 +33,13 @@ def draw(recoveries: pd.DataFrame, titles: dict[str, str], path: str) -> None:
         for (row, column), count in np.ndenumerate(counts.fillna(0).to_numpy(dtype=int)):
             number = int(np.nan_to_num(separable.to_numpy(dtype=float)[row, column]))
             colour = "white" if count > 0.6 * total else "black"
-            axis.text(column, row, f"{count}\n({number})" if count else "0", ha="center", va="center", color=colour)
+            words = f"{count}\n{'all' if number == count else number or 'none'}\nseparable" if count else "0"
+            axis.text(column, row, words, ha="center", va="center", color=colour, fontsize=6.5)
         axis.set_xticks(range(len(networks)), [titles.get(n, n) for n in networks], rotation=60, ha="right", fontsize=7)
         axis.set_yticks(range(len(generators)), [titles.get(g, g) for g in generators], fontsize=7)
         axis.set_title(style.measure_label(measure), fontsize=8)
         axis.spines[:].set_visible(False)
-        axis.set_xlabel("best candidate (separable)")
+        axis.set_xlabel("best candidate")
     axes[0, 0].set_ylabel("generator of the population")
     figure.colorbar(image, ax=axes, label=f"fraction of {total} populations", shrink=0.7)
     style.save(figure, path)

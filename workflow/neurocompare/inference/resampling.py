@@ -76,14 +76,17 @@ def plan(
     """
     if exchangeable != "stimulus":
         raise UserError(
-            f"recording '{name}' declares exchangeable={exchangeable}: nulls and intervals over stimuli are not valid for it"
+            f"recording '{name}' declares exchangeable={exchangeable}: "
+            "nulls and intervals over stimuli are not valid for it"
         )
-    rng = np.random.default_rng([zlib.crc32(name.encode()), n_stimuli])
-    weights = rng.multinomial(n_stimuli, np.full(n_stimuli, 1 / n_stimuli), size=bootstraps).astype(float)
-    shuffles = rng.permuted(np.tile(np.arange(n_stimuli), (permutations, 1)), axis=1)
+    # A stream for each part: how many shuffles a measure can afford must not change its halves.
+    seed = [zlib.crc32(name.encode()), n_stimuli]
+    streams = [np.random.default_rng([*seed, part]) for part in range(3)]
+    weights = streams[0].multinomial(n_stimuli, np.full(n_stimuli, 1 / n_stimuli), size=bootstraps).astype(float)
+    shuffles = streams[1].permuted(np.tile(np.arange(n_stimuli), (permutations, 1)), axis=1)
     halves = np.zeros((partitions, n_stimuli), dtype=bool)
     halves[:, : n_stimuli // 2] = True
-    halves = rng.permuted(halves, axis=1)
+    halves = streams[2].permuted(halves, axis=1)
     return Plan(weights, shuffles, halves if n_stimuli >= MINIMUM_FOR_HALVES else halves[:0])
 
 
@@ -100,12 +103,16 @@ def interval(draws: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.nda
     Returns
     -------
     low, high : arrays of shape (...)
-        NaN where fewer than half of the draws are defined.
+        NaN where fewer than half of the draws are defined, or there are none.
     """
+    draws = np.asarray(draws, dtype=float)
+    if len(draws) == 0:
+        return np.full(draws.shape[1:], np.nan), np.full(draws.shape[1:], np.nan)
     tail = (1 - level) / 2
     defined = np.isfinite(draws).mean(0) >= 0.5
-    filled = np.where(np.isfinite(draws) | ~defined, draws, np.nan)
-    low, high = np.nanquantile(np.where(defined, filled, 0), [tail, 1 - tail], axis=0)
+    # The zero spares columns without any defined draw a warning; they are NaN in the end.
+    filled = np.where(defined, np.where(np.isfinite(draws), draws, np.nan), 0)
+    low, high = np.nanquantile(filled, [tail, 1 - tail], axis=0)
     return np.where(defined, low, np.nan), np.where(defined, high, np.nan)
 
 
@@ -117,14 +124,14 @@ def p_value(value: np.ndarray, null: np.ndarray) -> np.ndarray:
     value : array of shape (...)
         Observed scores.
     null : array of shape (n_permutations, ...)
-        Scores under the null.
+        Scores under the null; an undefined one counts as at least as high as the observed score.
 
     Returns
     -------
     array of shape (...)
         Never zero; NaN where the score is undefined.
     """
-    count = (null >= value - 1e-12).sum(0)
+    count = (~(null < value - 1e-12)).sum(0)
     return np.where(np.isfinite(value), (1 + count) / (len(null) + 1), np.nan)
 
 

@@ -77,8 +77,11 @@ def trial_index(recording: xr.DataArray, stimuli: np.ndarray) -> np.ndarray:
     array of int of shape (n_presentations,)
         Positions in `stimuli`; −1 for a stimulus that is not among them.
     """
-    position = {str(stimulus): k for k, stimulus in enumerate(stimuli)}
-    return np.array([position.get(str(s), -1) for s in recording.coords["stimulus"].values])
+    stimuli = np.asarray(stimuli).astype(str)
+    shown = recording.coords["stimulus"].values.astype(str)
+    order = np.argsort(stimuli)
+    position = order[np.searchsorted(stimuli[order], shown).clip(max=len(stimuli) - 1)]
+    return np.where(stimuli[position] == shown, position, -1)
 
 
 def halves(recording: xr.DataArray, stimuli: np.ndarray, *, splits: int) -> np.ndarray:

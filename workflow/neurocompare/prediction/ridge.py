@@ -28,7 +28,7 @@ _SEED = 20220801
 
 def _metadata(folds: int) -> dict:
     return {
-        "summary": f"encoding: ridge from features to neurons, {folds} folds over stimuli, median Pearson r over neurons",
+        "summary": f"encoding: ridge from features to neurons, {folds} folds over stimuli, median r over neurons",
         "low": -1.0,
         "high": 1.0,
         "direction": "higher",
@@ -139,7 +139,7 @@ def correlation(predicted: np.ndarray, observed: np.ndarray, weights: np.ndarray
         NaN for a unit that does not vary.
     """
     share = np.ones((1, len(predicted))) if weights is None else weights
-    share = share / share.sum(1, keepdims=True)
+    share = share / np.maximum(share.sum(1, keepdims=True), 1)
     # The correlation ignores the mean; taking it off first keeps digits in the weighted moments.
     p, o = predicted - predicted.mean(0), observed - observed.mean(0)
     mean_p, mean_o = share @ p, share @ o
@@ -169,51 +169,87 @@ def evaluate(target, candidates, options, plan):
     -------
     evaluation.Evaluation
         Scores; bootstrap samples resample the stimuli of the held-out predictions, shuffles are refitted.
+        A layer is chosen on half of the stimuli by models of that half alone, because all other models
+        have seen the responses that the choice will be scored on.
     """
-    folds, responses = int(options["folds"]), target.responses
-    rng = np.random.default_rng([_SEED, responses.shape[1]])
-    some = np.sort(rng.permutation(responses.shape[1])[:NULL_UNITS])
-    n, n_null = len(responses), len(plan.permutations)
-    # All shuffles are fitted together, as if each were more neurons.
-    shuffled = responses[:, some][plan.permutations].transpose(1, 0, 2).reshape(n, -1)
-    values, draws, null, halves = [], [], [], []
+    n_animals, n, n_units = target.responses.shape
+    n_null = len(plan.permutations)
+    some = np.sort(np.random.default_rng([_SEED, n_units]).permutation(n_units)[:NULL_UNITS])
+    # Animals, and all shuffles, are fitted together, as if they were more neurons.
+    responses = _side_by_side(target.responses)
+    shuffled = _side_by_side(target.responses[:, :, some])[plan.permutations].transpose(1, 0, 2).reshape(n, -1)
+
+    def score_of(predicted, weights=None):
+        r = correlation(predicted, responses, weights)
+        return _median(r.reshape(*r.shape[:-1], n_animals, n_units))
+
+    folds, sides = int(options["folds"]), [(half, ~half) for half in plan.partitions]
+    values, draws, null, halves, choosers, undefined = [], [], [], [], [], []
     for gram in candidates.gram:
         predictions = predict(gram, np.hstack([responses, shuffled]), folds)
         own, other = np.split(predictions, [responses.shape[1]], axis=1)
-        values.append(_median(correlation(own, responses)))
-        draws.append(_median(correlation(own, responses, plan.weights)))
-        null.append(_median(correlation(other, shuffled).reshape(n_null, len(some))))
-        halves.append(_on_halves(own, responses, plan))
+        alone = [tuple(_predict_within(gram, responses, side, folds) for side in pair) for pair in sides]
+        values.append(score_of(own))
+        draws.append(score_of(own, plan.weights))
+        null.append(_median(correlation(other, shuffled).reshape(n_null, n_animals, len(some))))
+        pairs = list(zip(alone, _half_weights(plan), strict=True))
+        halves.append([[score_of(own, weights) for weights in both] for _, both in pairs])
+        choosers.append([[score_of(p, weights) for p, weights in zip(*pair, strict=True)] for pair in pairs])
+        undefined.append(np.isnan(correlation(own, responses)).reshape(n_animals, n_units).sum(1))
     low, high = _ceiling(target)
     return Evaluation(
-        value=np.array(values)[None],
-        draws=np.array(draws).T[:, None],
-        null=np.array(null).T[:, None],
+        value=np.stack(values, axis=-1),
+        draws=np.stack(draws, axis=-1),
+        null=np.stack(null, axis=-1),
         ceiling_low=low,
         ceiling_high=high,
-        halves=[
-            tuple(np.stack([layer[k][side] for layer in halves], axis=1)[:, None] for side in (0, 1))
-            for k in range(len(plan.partitions))
-        ],
+        halves=_by_partition(halves),
+        choosers=_by_partition(choosers),
+        undefined_units=np.stack(undefined, axis=-1),
     )
 
 
-def _on_halves(predictions, responses, plan):
+def _predict_within(gram, responses, inside, folds):
+    """Predict the responses of some stimuli from models of these alone; zero elsewhere."""
+    predictions = np.zeros_like(responses)
+    predictions[inside] = predict(gram[np.ix_(inside, inside)], responses[inside], folds)
+    return predictions
+
+
+def _by_partition(layers):
+    """From scores (layer, partition, half, ...) to a list of pairs with layers running last."""
+    return [
+        tuple(np.stack(half, axis=-1) for half in zip(*partition, strict=True))
+        for partition in zip(*layers, strict=True)
+    ]
+
+
+def _side_by_side(responses):
+    """From (n_animals, n_stimuli, n_units) to (n_stimuli, n_animals * n_units)."""
+    return responses.transpose(1, 0, 2).reshape(responses.shape[1], -1)
+
+
+def _half_weights(plan):
+    """For each partition the weights of its two halves: first of all stimuli, then in bootstrap samples."""
     shares = np.array_split(np.arange(len(plan.weights)), max(len(plan.partitions), 1))
-    found = []
+    # Without partitions there is one share, of all resamples, for none of them.
     for half, share in zip(plan.partitions, shares, strict=False):
         weights = np.vstack([np.ones(len(half)), plan.weights[share]])
-        found.append([_median(correlation(predictions, responses, weights * side)) for side in (half, ~half)])
-    return found
+        yield weights * half, weights * ~half
 
 
 def _ceiling(target):
     """Bounds as for the other measures: a half predicts the other half, and the whole."""
     if target.halves is None:
-        return np.array([np.nan]), np.array([np.nan])
-    low = [_median(correlation(a, b)) for a, b in target.halves]
-    high = [_median(correlation(half, target.responses)) for split in target.halves for half in split]
-    return np.array([np.mean(low)]), np.array([np.mean(high)])
+        missing = np.full(len(target.responses), np.nan)
+        return missing, missing
+
+    def agreement(first, second):
+        return [float(_median(correlation(a, b))) for a, b in zip(first, second, strict=True)]
+
+    low = [agreement(first, second) for first, second in target.halves]
+    high = [agreement(half, target.responses) for split in target.halves for half in split]
+    return np.mean(low, axis=0), np.mean(high, axis=0)
 
 
 def _centred(gram, train, test):

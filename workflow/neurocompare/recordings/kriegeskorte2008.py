@@ -93,6 +93,8 @@ def ingest(files: Mapping[str, Path], *, sha256: dict[str, str]) -> xr.DataArray
             "area": np.array(["monkey IT"] + ["human IT"] * (len(matrices) - 1)),
             "animal": np.array(animals),
             "session": np.array(sessions),
+            # The number of neurons, and of voxels (chosen for the strength of their visual response).
+            "n_units": np.array([674] + [316] * (len(matrices) - 1)),
         },
         attributes=_ABOUT
         | {"distance": "correlation", "exchangeable": "stimulus", "simultaneous": False, "sha256": dict(sha256)},

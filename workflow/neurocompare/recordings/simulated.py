@@ -236,7 +236,8 @@ def from_features(
     features, stimulus, angle = np.asarray(features, dtype=float), np.asarray(stimulus).astype(str), np.asarray(angle)
     if features.ndim != 2 or len(stimulus) != len(features) or angle.shape != stimulus.shape:
         raise UserError(
-            f"simulated population: features {features.shape}, {stimulus.size} stimuli and {angle.size} angles do not match"
+            f"simulated population: features {features.shape}, {stimulus.size} stimuli and {angle.size} angles"
+            " do not match"
         )
     if readout not in ("sparse", "gaussian"):
         raise UserError(f"simulated population: readout is '{readout}'; use sparse or gaussian")

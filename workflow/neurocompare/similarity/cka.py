@@ -18,34 +18,32 @@ from neurocompare.similarity.arrays import Grams, require_stimuli
 MINIMUM_STIMULI = 5
 
 
-def _metadata(summary: str, low: float, invariances: str, repeats: bool = False) -> dict:
+def _metadata(summary: str, low: float, high: float = 1.0, repeats: bool = False) -> dict:
     return {
         "summary": summary,
         "low": low,
-        "high": 1.0,
+        "high": high,
         "direction": "higher",
         "unit": "1",
         "symmetric": not repeats,
         "metric": False,
-        "invariances": invariances,
+        "invariances": "isotropic scale, permutation, orthogonal, translation",
         "accepts": "responses",
         "minimum_stimuli": MINIMUM_STIMULI,
         "repeats": repeats,
     }
 
 
-_ALL = "isotropic scale, permutation, orthogonal, translation"
-
 MEASURES = {
-    "cka-kernel=linear-hsic=song": _metadata("linear CKA with unbiased HSIC", -np.inf, _ALL),
-    "cka-kernel=linear-hsic=biased": _metadata("linear CKA with biased HSIC (inflated by few stimuli)", 0.0, _ALL),
+    "cka-kernel=linear-hsic=song": _metadata("linear CKA with unbiased HSIC", -1.0),
+    "cka-kernel=linear-hsic=biased": _metadata("linear CKA with biased HSIC (inflated by few stimuli)", 0.0),
     "cka-kernel=rbf-hsic=song": _metadata(
-        "CKA with unbiased HSIC and an RBF kernel whose squared bandwidth is the median squared distance", -np.inf, _ALL
+        "CKA with unbiased HSIC and an RBF kernel whose squared bandwidth is the median squared distance", -1.0
     ),
     "cka-kernel=linear-hsic=song-normalise=cross-half": _metadata(
         "linear CKA with unbiased HSIC; the recording's self-term is taken between halves of its trials",
         -np.inf,
-        _ALL,
+        np.inf,
         repeats=True,
     ),
 }
@@ -94,13 +92,19 @@ def kernels(grams: Grams, kernel: str) -> np.ndarray:
     Returns
     -------
     array of shape (n_representations, n_stimuli, n_stimuli)
-        Doubly centred for the linear kernel, which loses no generality and keeps digits.
+        Doubly centred for the linear kernel, which loses no generality and keeps digits; zero for a
+        representation that does not vary. NaN for the RBF kernel if the median distance is zero.
     """
+    centred = _centred(grams.gram)
+    # What is left of a constant representation is rounding error, which would correlate with anything.
+    varies = _norm(centred) > 1e-12 * _norm(grams.gram)
+    centred = np.where(varies[:, None, None], centred, 0)
     if kernel == "linear":
-        return _centred(grams.gram)
-    square = np.einsum("kii->ki", grams.gram)
-    distances = np.maximum(square[:, :, None] + square[:, None, :] - 2 * grams.gram, 0)
-    return np.exp(-distances / (2 * np.median(distances, axis=(1, 2), keepdims=True)))
+        return centred
+    square = np.einsum("kii->ki", centred)
+    distances = np.maximum(square[:, :, None] + square[:, None, :] - 2 * centred, 0)
+    median = np.median(distances, axis=(1, 2), keepdims=True)
+    return np.exp(-distances / np.where(median > 0, 2 * median, np.nan))
 
 
 def embed(matrices: np.ndarray, hsic: str, halves: np.ndarray | None = None) -> np.ndarray:
@@ -154,17 +158,18 @@ def hsic_weighted(a: np.ndarray, b: np.ndarray, weights: np.ndarray, estimator: 
     Returns
     -------
     array of shape (n_samples,)
-        HSIC; for all weights one and up to a constant factor, the usual estimate.
+        HSIC; for all weights one and up to a constant factor, the usual estimate. NaN where a resample
+        holds fewer than four different stimuli (``song``) or none.
     """
     if estimator == "biased":
-        share = weights / weights.sum(1, keepdims=True)
+        share = _over(weights, weights.sum(1, keepdims=True))
         return _products(a, b, share) - 2 * _paths(a, b, share) + _total(a, share) * _total(b, share)
     a, b = (m - np.diag(np.diag(m)) for m in (a, b))
     ones = 1 - np.eye(len(a))
     return (
-        _distinct_pairs(a, b, weights) / _distinct_pairs(ones, ones, weights)
-        - 2 * _distinct_triples(a, b, weights) / _distinct_triples(ones, ones, weights)
-        + _distinct_quadruples(a, b, weights) / _distinct_quadruples(ones, ones, weights)
+        _over(_distinct_pairs(a, b, weights), _distinct_pairs(ones, ones, weights))
+        - 2 * _over(_distinct_triples(a, b, weights), _distinct_triples(ones, ones, weights))
+        + _over(_distinct_quadruples(a, b, weights), _distinct_quadruples(ones, ones, weights))
     )
 
 
@@ -190,22 +195,17 @@ def weighted(kernel, others, weights, hsic: str, halves=None) -> np.ndarray:
         Scores; NaN where a self-term is not positive.
     """
     if halves is None:
-        own = [hsic_weighted(k, k, weights, hsic) for k in kernel]
+        own = [_self_term(k, weights, hsic) for k in kernel]
     else:
         own = [
             np.mean([hsic_weighted(a[t], b[t], weights, hsic) for a, b in halves], axis=0) for t in range(len(kernel))
         ]
+        own = [np.where(term > 0, term, np.nan) for term in own]
     scores = np.empty((len(weights), len(kernel), len(others)))
     for k, other in enumerate(others):
-        self_term = hsic_weighted(other, other, weights, hsic)
+        self_term = _self_term(other, weights, hsic)
         for t, target in enumerate(kernel):
-            product = own[t] * self_term
-            with np.errstate(invalid="ignore", divide="ignore"):
-                scores[:, t, k] = np.where(
-                    (own[t] > 0) & (self_term > 0),
-                    hsic_weighted(target, other, weights, hsic) / np.sqrt(product),
-                    np.nan,
-                )
+            scores[:, t, k] = hsic_weighted(target, other, weights, hsic) / np.sqrt(own[t] * self_term)
     return scores
 
 
@@ -238,6 +238,22 @@ def evaluate(target, candidates, options, plan):
         weighted=lambda matrices, others, weights, halves=None: weighted(matrices, others, weights, hsic, halves),
         cross_half="normalise" in options,
     )
+
+
+def _self_term(kernel, weights, hsic):
+    """HSIC of a kernel with itself; NaN where it is not positive or only rounding error."""
+    term = hsic_weighted(kernel, kernel, weights, hsic)
+    square = _over(_products(kernel, kernel, weights), weights.sum(1) ** 2)
+    return np.where(term > 1e-13 * square, term, np.nan)
+
+
+def _over(numerator, denominator):
+    """Divide; NaN where there is nothing to divide by."""
+    return numerator / np.where(denominator > 0, denominator, np.nan)
+
+
+def _norm(matrices):
+    return np.sqrt(np.einsum("kij,kij->k", matrices, matrices))
 
 
 def _centred(matrices):

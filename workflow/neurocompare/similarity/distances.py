@@ -39,18 +39,31 @@ def from_grams(grams: Grams, distance: str) -> np.ndarray:
         if grams.n_units.min() < 2:
             raise UserError("the correlation distance needs at least two units")
         product = grams.row_sum[:, :, None] * grams.row_sum[:, None, :]
-        rdms = 1 - _normalised(gram - product / units, gram)
+        rdms = _without_rounding(1 - _normalised(gram - product / units, gram), 1)
     elif distance == "cosine":
-        rdms = 1 - _normalised(gram, gram)
+        rdms = _without_rounding(1 - _normalised(gram, gram), 1)
     elif distance == "euclidean":
-        square = np.einsum("kii->ki", gram)
-        rdms = np.maximum((square[:, :, None] + square[:, None, :] - 2 * gram) / units, 0)
+        # Centring the stimuli changes no distance and keeps digits where units have large offsets.
+        centred = gram - gram.mean(1, keepdims=True)
+        centred -= centred.mean(2, keepdims=True)
+        rdms = _without_rounding(_square_sums(centred) - 2 * centred, _square_sums(gram)) / units
     else:
         raise unknown("distance", distance, DISTANCES)
     # Rounding leaves traces of asymmetry and of self-distance, which rank comparisons would see.
     rdms = (rdms + rdms.transpose(0, 2, 1)) / 2
     rdms[:, np.arange(rdms.shape[1]), np.arange(rdms.shape[1])] = 0
     return rdms
+
+
+def _square_sums(gram: np.ndarray) -> np.ndarray:
+    """Sums of the squared norms of two stimuli."""
+    square = np.einsum("kii->ki", gram)
+    return square[:, :, None] + square[:, None, :]
+
+
+def _without_rounding(distances: np.ndarray, size: np.ndarray | float) -> np.ndarray:
+    """Set to zero what is only rounding error: equal patterns are ties, not a random order."""
+    return np.where(distances > 1e-14 * size, distances, 0)
 
 
 def _normalised(products: np.ndarray, raw: np.ndarray) -> np.ndarray:

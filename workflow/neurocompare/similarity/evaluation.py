@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neurocompare.errors import UserError
 from neurocompare.inference.resampling import Plan
 from neurocompare.similarity.arrays import Grams
 
@@ -26,10 +27,10 @@ class Target:
         Published RDMs; then there are no responses.
     pooled : bool
         Whether the last of `rdms` is the mean of the others, which then share a noise ceiling.
-    responses : array of shape (n_stimuli, n_units), optional
+    responses : array of shape (n_animals, n_stimuli, n_units), optional
         Responses averaged over trials.
-    halves : array of shape (n_splits, 2, n_stimuli, n_units)
-        Responses averaged over halves of the trials; empty without repeats.
+    halves : array of shape (n_splits, 2, n_animals, n_stimuli, n_units), optional
+        Responses averaged over halves of the trials; None without repeats.
     """
 
     animals: tuple[str, ...]
@@ -55,6 +56,11 @@ class Evaluation:
         Bounds of the noise ceiling; NaN where there is none.
     halves : list of tuples of arrays of shape (n_samples, n_animals, n_candidates)
         For each partition, scores on its two halves: first with all stimuli, then in bootstrap samples.
+    choosers : list of tuples of arrays of shape (n_samples, n_animals, n_candidates), optional
+        The same from the responses of each half alone, for measures that fit: what is scored on one half
+        may not have taken part in the choice made on the other. None where `halves` are such already.
+    undefined_units : array of int of shape (n_animals, n_candidates), optional
+        Numbers of units without a score, for measures that score units one by one.
     """
 
     value: np.ndarray
@@ -63,6 +69,8 @@ class Evaluation:
     ceiling_low: np.ndarray
     ceiling_high: np.ndarray
     halves: list[tuple[np.ndarray, np.ndarray]]
+    choosers: list[tuple[np.ndarray, np.ndarray]] | None = None
+    undefined_units: np.ndarray | None = None
 
 
 def evaluate(
@@ -103,10 +111,8 @@ def evaluate(
         Scores with all that belongs to them.
     """
     others = matrices(candidates)
-    own = target.rdms if target.rdms is not None else matrices(Grams.of(target.responses[None]))
-    halves = None
-    if target.halves is not None and len(target.halves):
-        halves = np.stack([[matrices(Grams.of(half[None])) for half in split] for split in target.halves])
+    own = target.rdms if target.rdms is not None else matrices(Grams.of(target.responses))
+    halves = _of_halves(target, matrices)
     extra = {"halves": halves} if cross_half else {}
     embedded, embedded_others = embed(own, **extra), embed(others)
     if cross_half:
@@ -137,6 +143,16 @@ def evaluate(
             for half, share in zip(plan.partitions, shares, strict=False)
         ],
     )
+
+
+def _of_halves(target: Target, matrices: Callable) -> np.ndarray | None:
+    """Matrices of the halves of the trials; None if a half is too sparse for the measure."""
+    if target.halves is None:
+        return None
+    try:
+        return np.stack([[matrices(Grams.of(half)) for half in split] for split in target.halves])
+    except UserError:
+        return None
 
 
 def shuffled(embedded: np.ndarray, others: np.ndarray, permutations: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ def _metadata(distance: str, comparator: str) -> dict:
         "symmetric": True,
         "metric": False,
         "invariances": _INVARIANCES[distance] + scale,
-        "accepts": "responses, rdm" if distance == "correlation" else "responses",
+        "accepts": "responses, rdm",
         "minimum_stimuli": MINIMUM_STIMULI,
         "repeats": False,
     }
@@ -100,7 +100,7 @@ def compare(rdm: np.ndarray, other: np.ndarray, comparator: str) -> float:
     Returns
     -------
     float
-        The score; NaN where an RDM is constant.
+        The score; NaN where an RDM is constant (for rho-a, in which ties earn nothing: zero).
     """
     a, b = embed(np.stack([rdm, other]), comparator)
     return float(np.sum(a * b))
@@ -121,7 +121,7 @@ def embed(rdms: np.ndarray, comparator: str) -> np.ndarray:
     Returns
     -------
     array of shape (n_rdms, n_stimuli, n_stimuli)
-        Symmetric, of unit Frobenius norm; NaN where the RDM is constant.
+        Symmetric, of unit Frobenius norm (for rho-a less, if there are ties); NaN where the RDM is constant.
     """
     n = rdms.shape[1]
     i, j = np.triu_indices(n, 1)
@@ -132,6 +132,7 @@ def embed(rdms: np.ndarray, comparator: str) -> np.ndarray:
     if comparator == "rho-a":
         # Without ties the ranks 1…N have this sum of squares about their mean.
         norm = np.sqrt(len(i) * (len(i) ** 2 - 1) / 12)
+    size = np.linalg.norm(cells, axis=1)
     if comparator not in ("cosine", "whitened-cosine"):
         cells = cells - cells.mean(1, keepdims=True)
     square = np.zeros_like(rdms, dtype=float)
@@ -143,7 +144,7 @@ def embed(rdms: np.ndarray, comparator: str) -> np.ndarray:
         square = _doubly_centred(square)
     elif norm is not None:
         return square / (norm * np.sqrt(2))
-    return _unit(square)
+    return _unit(square, size)
 
 
 def weighted(rdms: np.ndarray, others: np.ndarray, weights: np.ndarray, comparator: str) -> np.ndarray:
@@ -163,7 +164,7 @@ def weighted(rdms: np.ndarray, others: np.ndarray, weights: np.ndarray, comparat
     Returns
     -------
     array of shape (n_samples, n_rdms, n_others)
-        Scores; with all weights one, those of `compare`.
+        Scores; with all weights one, those of `compare`. NaN where the cells in a resample are constant.
     """
     pairs = np.triu_indices(rdms.shape[1], 1)
     cells, other_cells = ([_sorted(rdm[pairs]) for rdm in stack] for stack in (rdms, others))
@@ -176,9 +177,7 @@ def weighted(rdms: np.ndarray, others: np.ndarray, weights: np.ndarray, comparat
         for k, other in enumerate(other_cells):
             values, dual, norm = _prepared(other, sample, comparator)
             for t, (target, _, target_norm) in enumerate(first):
-                product = np.einsum("bc,bc->b", np.broadcast_to(target, dual.shape), dual)
-                with np.errstate(invalid="ignore", divide="ignore"):
-                    scores[rows, t, k] = product / (target_norm * norm)
+                scores[rows, t, k] = _dots(target, dual) / (target_norm * norm)
     return scores
 
 
@@ -207,6 +206,9 @@ def average(rdms: np.ndarray, comparator: str) -> np.ndarray:
     scaled = np.zeros_like(rdms, dtype=float)
     scaled[:, *pairs] = cells
     scaled += scaled.transpose(0, 2, 1)
+    if comparator == "rho-a":
+        # Its denominator is the same for all RDMs, so the mean rank has the best mean score.
+        return scaled.mean(0)
     whitened = _doubly_centred(scaled) if comparator.startswith("whitened") else scaled
     return (scaled / np.linalg.norm(whitened, axis=(1, 2), keepdims=True)).mean(0)
 
@@ -254,11 +256,10 @@ def _doubly_centred(matrices: np.ndarray) -> np.ndarray:
     return matrices - matrices.mean(2, keepdims=True)
 
 
-def _unit(matrices: np.ndarray) -> np.ndarray:
-    """Scale to unit Frobenius norm; constant matrices, which leave only rounding error, become NaN."""
-    norm = np.sqrt(np.einsum("kij,kij->k", matrices, matrices))[:, None, None]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(norm > 1e-12, matrices / norm, np.nan)
+def _unit(matrices: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Scale to unit Frobenius norm; what is only rounding error of something of that size becomes NaN."""
+    norm = np.linalg.norm(matrices, axis=(1, 2))
+    return matrices / np.where(norm > 1e-12 * size, norm, np.nan)[:, None, None]
 
 
 class _Sample(NamedTuple):
@@ -283,23 +284,29 @@ def _sorted(values: np.ndarray) -> _Cells:
 
 
 def _prepared(cells: _Cells, sample: _Sample, comparator: str):
-    """Transform one RDM for all resamples: values, their weighted dual, and the norm."""
-    norm = None
+    """Transform one RDM for all resamples: values, their weighted dual, and the norm (NaN if there is none)."""
+    square = None
     values = cells.values[None]
     if comparator in ("spearman", "rho-a"):
-        values, norm = _weighted_ranks(cells, sample.cell_weights, untied=comparator == "rho-a")
+        values, square = _weighted_ranks(cells, sample.cell_weights, untied=comparator == "rho-a")
+    size = _dots(values**2, sample.cell_weights)
     if comparator not in ("cosine", "whitened-cosine"):
-        total = sample.cell_weights.sum(1)
-        mean = np.einsum("bc,bc->b", np.broadcast_to(values, sample.cell_weights.shape), sample.cell_weights) / total
+        # A resample of copies of one stimulus has no cells, and no mean.
+        mean = _dots(values, sample.cell_weights) / np.maximum(sample.cell_weights.sum(1), 1)
         values = values - mean[:, None]
     dual = _whitened_dual(values, sample) if comparator.startswith("whitened") else values * sample.cell_weights
-    if norm is None:
-        norm = np.sqrt(np.maximum(np.einsum("bc,bc->b", np.broadcast_to(values, dual.shape), dual), 0))
-    return values, dual, norm
+    if square is None:
+        square = _dots(values, dual)
+    return values, dual, np.sqrt(np.where(square > 1e-24 * size, square, np.nan))
+
+
+def _dots(values: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Inner products over cells, for each resample; the values may be the same for all."""
+    return np.einsum("bc,bc->b", np.broadcast_to(values, others.shape), others)
 
 
 def _weighted_ranks(cells: _Cells, cell_weights, untied):
-    """Mid-ranks of cells that count as often as their weights say, and the norm of untied ranks."""
+    """Mid-ranks of cells that count as often as their weights say, and the squared norm of untied ranks."""
     sorted_weights = np.take(cell_weights, cells.order, axis=1)
     midpoints = np.cumsum(sorted_weights, axis=1)
     midpoints -= sorted_weights / 2
@@ -313,9 +320,9 @@ def _weighted_ranks(cells: _Cells, cell_weights, untied):
     ranks[:, cells.order] = ranks_sorted
     if not untied:
         return ranks, None
-    total = sorted_weights.sum(1, keepdims=True)
+    total = np.maximum(sorted_weights.sum(1, keepdims=True), 1)
     midpoints = midpoints - (midpoints * sorted_weights).sum(1, keepdims=True) / total
-    return ranks, np.sqrt((midpoints**2 * sorted_weights).sum(1))
+    return ranks, (midpoints**2 * sorted_weights).sum(1)
 
 
 def _whitened_dual(values: np.ndarray, sample: _Sample) -> np.ndarray:
@@ -333,6 +340,8 @@ def _whitened_dual(values: np.ndarray, sample: _Sample) -> np.ndarray:
     # Row sums over the sample, without the cells between copies of one stimulus (their square is zero).
     sums = weights @ square[0] if len(square) == 1 else np.einsum("bij,bj->bi", square, weights)
     diagonal = 2 + weights.sum(1, keepdims=True) - 2 * weights
+    # Copies of one stimulus can fill just over half of a small resample: no solution of this form then.
+    diagonal = np.where(diagonal == 0, np.nan, diagonal)
     constant = (weights * sums / diagonal).sum(1, keepdims=True) / (1 + (weights / diagonal).sum(1, keepdims=True))
     x = (sums - constant) / diagonal
     return sample.cell_weights * (values - x[:, i] - x[:, j]) / 2

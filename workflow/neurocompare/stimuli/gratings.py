@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from neurocompare.errors import UserError
+from neurocompare.errors import UserError, check_options
 
 # Grey level of the background and, at full contrast, the amplitude: levels then run from 0 to 254.
 _GREY = 127
@@ -33,7 +33,13 @@ def stimuli(files: dict, *, orientations: int, **options) -> xr.DataArray:
     -------
     DataArray of shape (n_stimuli, pixels, pixels, 1)
         As `render` returns it.
+
+    Raises
+    ------
+    UserError
+        If an option is unknown or missing, or as in `render`.
     """
+    check_options(render, options, "gratings")
     return render((np.arange(orientations) + 0.5) * 180 / orientations, **options)
 
 

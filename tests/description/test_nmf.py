@@ -1,0 +1,162 @@
+"""Parts: planted factors and rank, optimality, invariances, nulls, and the policy for negative values."""
+
+import time
+
+import numpy as np
+import pytest
+
+from neurocompare import files, representation
+from neurocompare.description import nmf
+from neurocompare.errors import UserError
+from neurocompare.recordings import antolik2016
+
+
+def recording(cube, **attributes):
+    """Build a recording from (stimulus, repeat, unit)."""
+    n, n_repeats, p = cube.shape
+    known = {"source": "test", "citation": "test", "license": "test", "sha256": {}}
+    return representation.responses(
+        cube.reshape(n * n_repeats, p),
+        presentation={
+            "stimulus": np.repeat([f"s{i:03d}" for i in range(n)], n_repeats),
+            "repeat": np.tile(np.arange(n_repeats), n),
+            "block": np.tile(np.arange(n_repeats), n),
+        },
+        unit={"unit_id": [f"u{i}" for i in range(p)], "area": ["V1"] * p, "animal": ["a"] * p, "session": ["s"] * p},
+        attributes=known | {"response": "dF/F", "exchangeable": "stimulus", "simultaneous": True} | attributes,
+    )
+
+
+def planted(rank, n=40, p=60, n_repeats=6, seed=0, mean=4.0):
+    """Poisson counts whose rates are a product of sparse non-negative factors."""
+    rng = np.random.default_rng(seed)
+    w, h = rng.gamma(0.5, 1, (n, rank)), rng.dirichlet(np.full(p, 0.3), rank)
+    rate = w @ h
+    return rng.poisson((mean * rate / rate.mean())[:, None], (n, n_repeats, p)).astype(float), h
+
+
+@pytest.mark.parametrize("loss", ["frobenius", "kullback-leibler"])
+def test_planted_parts_are_recovered(loss):
+    cube, truth = planted(4)
+    fits = nmf.parts(cube.mean(1), 4, seed=0, loss=loss, starts=5)
+    assert nmf.matched_cosine(fits[0][1], truth) > 0.97
+    assert [fit[2] for fit in fits] == sorted(fit[2] for fit in fits)
+    np.testing.assert_allclose(np.linalg.norm(fits[0][1], axis=1), 1)
+
+
+@pytest.mark.parametrize(("rank", "seed"), [(1, 0), (3, 0), (3, 1), (6, 2)])
+def test_planted_rank_is_recovered(rank, seed):
+    ranks = np.arange(1, 9)
+    cube, _ = planted(rank, seed=seed)
+    errors = nmf.bi_cross_validation(cube.mean(1), ranks, seed=seed)
+    assert nmf.choose_rank(errors, ranks) == rank
+
+
+def test_rank_within_one_standard_error_not_the_minimum():
+    rng = np.random.default_rng(0)
+    base = np.array([1.0, 0.5, 0.3, 0.29, 0.28])
+    errors = base + rng.standard_normal((2, 9, 1)) * 0.1
+    assert nmf.choose_rank(errors, np.arange(1, 6)) == 3
+    assert nmf.choose_rank(np.tile(base, (2, 9, 1)), np.arange(1, 6)) == 5
+
+
+def test_held_out_error_does_not_fall_with_rank_where_the_fit_does():
+    """Pure noise around a constant: the fit improves with every part, the prediction does not."""
+    x = np.random.default_rng(1).gamma(2, 1, (36, 45))
+    ranks = np.arange(1, 7)
+    errors = nmf.bi_cross_validation(x, ranks, seed=0, partitions=1)
+    error = errors.mean((0, 1))
+    fit = [nmf.parts(x, rank, seed=0, starts=2)[0][2] for rank in ranks]
+    assert np.all(np.diff(fit) < 0)
+    assert error[-1] > error[0]
+    assert error[0] == pytest.approx((x.var() / (x**2).mean()), rel=0.15)
+    assert nmf.choose_rank(errors, ranks) == 1
+
+
+def test_solution_obeys_the_karush_kuhn_tucker_conditions():
+    cube, _ = planted(3)
+    x = cube.mean(1)
+    w, h, _ = nmf.parts(x, 3, seed=0, starts=3)[0]
+    gradient = (w @ h - x) @ h.T
+    scale = np.abs(x @ h.T).max()
+    assert np.abs(gradient * (w > 0)).max() < 1e-3 * scale
+    assert gradient.min() > -1e-3 * scale
+
+
+def test_matching_ignores_order_and_scale():
+    h = np.random.default_rng(2).random((5, 30))
+    assert nmf.matched_cosine(h, (h * np.arange(1, 6)[:, None])[::-1]) == pytest.approx(1)
+    assert nmf.matched_cosine(np.eye(4)[:2], np.eye(4)[2:]) == 0
+    assert nmf.matched_cosine(h, np.zeros_like(h)) == 0
+
+
+def test_shuffling_units_permutes_the_columns_of_the_parts():
+    """What the null relies on: shuffling data and shuffling their parts is the same."""
+    cube, _ = planted(3)
+    order = np.random.default_rng(3).permutation(60)
+    plain, shuffled = (nmf.parts(x, 3, seed=0, starts=3)[0][1] for x in (cube.mean(1), cube.mean(1)[:, order]))
+    assert nmf.matched_cosine(plain[:, order], shuffled) > 0.999
+
+
+def test_description_of_planted_parts():
+    cube, truth = planted(3, n=30, p=40, n_repeats=8)
+    rows, details = nmf.describe(recording(cube), "nmf-loss=frobenius", seed=0)
+    rows = {row["quantity"]: row for row in rows}
+    assert rows["number of parts"]["value"] == 3
+    assert rows["stability over starts"]["value"] > 0.99
+    reproduced = rows["reproducibility of parts"]
+    assert reproduced["value"] > 0.95
+    assert reproduced["p_value"] == pytest.approx(1 / 1001)
+    assert reproduced["ci_low"] < reproduced["value"] <= reproduced["ci_high"] <= 1
+    assert nmf.matched_cosine(details.part.values, truth) > 0.97
+    assert int(details.chosen_rank) == 3
+    weight, part = details.weight.values, details.part.values
+    assert np.all(np.diff(weight.sum(0)) <= 0)
+    assert np.linalg.norm(weight @ part - cube.mean(1)) < 0.2 * np.linalg.norm(cube.mean(1))
+
+
+def test_parts_of_noise_are_not_reproduced():
+    cube = np.random.default_rng(4).gamma(0.3, 1, (24, 4, 30))
+    array = recording(cube)
+    value, null, _ = nmf._reproducibility(cube, 4, "frobenius", "refuse", np.random.default_rng(0))
+    assert null.mean() - 0.15 < value < np.quantile(null, 0.999) + 0.1
+    rows, _ = nmf.describe(array, "nmf-loss=frobenius", seed=0)
+    assert rows[0]["value"] == 1
+
+
+def test_negative_values_follow_the_policy():
+    cube, _ = planted(2, n=20, p=24, n_repeats=4)
+    cube -= 2
+    with pytest.raises(UserError, match="nmf-loss=frobenius: .* of 24 units have negative mean responses"):
+        nmf.describe(recording(cube), "nmf-loss=frobenius", seed=0)
+    x = cube.mean(1)
+    np.testing.assert_array_equal(nmf.non_negative(x, "rectify"), np.maximum(x, 0))
+    shifted = nmf.non_negative(x, "shift")
+    np.testing.assert_allclose(shifted.min(0), np.maximum(x.min(0), 0))
+    np.testing.assert_allclose(np.diff(shifted, axis=0), np.diff(x, axis=0), atol=1e-12)
+    rows, details = nmf.describe(recording(cube), "nmf-loss=frobenius-negative=rectify", seed=0)
+    assert details.attrs["negative"] == "rectify"
+    assert np.isfinite([row["value"] for row in rows]).all()
+    with pytest.raises(UserError, match="use one of refuse, rectify, shift"):
+        nmf.non_negative(x, "clip")
+
+
+def test_what_is_missing_is_told():
+    with pytest.raises(UserError, match="too few; 6 of each"):
+        nmf.describe(recording(np.ones((20, 2, 3))), "nmf-loss=frobenius", seed=0)
+    with pytest.raises(UserError, match="all mean responses are zero"):
+        nmf.describe(recording(np.zeros((20, 2, 10))), "nmf-loss=frobenius", seed=0)
+    with pytest.raises(UserError, match="unknown description"):
+        nmf.describe(recording(np.ones((20, 2, 10))), "nmf-loss=itakura-saito", seed=0)
+
+
+def test_parts_of_mouse_v1_in_time(real_data):
+    folder = real_data / "antolik2016_mouse_v1" / "region1"
+    paths = {name: folder / name for name in (antolik2016.TRIALS_FILE, antolik2016.MEANS_FILE)}
+    array = antolik2016.ingest(paths, sha256={name: files.sha256(path) for name, path in paths.items()})
+    started = time.process_time()
+    rows, _ = nmf.describe(array, "nmf-loss=frobenius", seed=0)
+    assert time.process_time() - started < 20
+    rows = {row["quantity"]: row for row in rows}
+    assert rows["number of parts"]["value"] >= 2
+    assert rows["reproducibility of parts"]["value"] > rows["reproducibility of parts"]["null_high"]
