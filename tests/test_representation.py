@@ -272,7 +272,9 @@ def test_dissimilarities_are_symmetric_with_a_zero_diagonal(index):
     assert "symmetric with a zero diagonal" in refused(values(rdm(), index, 0.01))
 
 
-@pytest.mark.parametrize(("part", "name"), [("presentation", "stimulus"), ("presentation", "contrast"), ("unit", "area")])
+@pytest.mark.parametrize(
+    ("part", "name"), [("presentation", "stimulus"), ("presentation", "contrast"), ("unit", "area")]
+)
 def test_mismatched_lengths_are_told_when_a_representation_is_built(part, name):
     array = responses()
     parts = {

@@ -54,7 +54,9 @@ def test_columns_come_in_their_order_whatever_the_order_of_the_rows(tmp_path):
     assert path.read_text().splitlines()[0] == "\t".join(COLUMNS)
 
 
-@pytest.mark.parametrize("text", ["NA", "None", "null", "nan", "1", "01", "1e5", "True", "'", '"', "a\tb", "a\nb", "µ", "#"])
+@pytest.mark.parametrize(
+    "text", ["NA", "None", "null", "nan", "1", "01", "1e5", "True", "'", '"', "a\tb", "a\nb", "µ", "#"]
+)
 def test_text_stays_text(text, tmp_path):
     path = tmp_path / "table.tsv"
     tables.write([row(recording=text)], COLUMNS, path)

@@ -86,9 +86,10 @@ def test_signal_variance_is_unbiased_and_not_clipped():
 def test_spearman_brown_is_defined_for_positive_correlations_only():
     assert reliability.spearman_brown(0.5) == pytest.approx(2 / 3)
     assert np.isnan(reliability.spearman_brown(-0.2))
-    rows = by_quantity(reliability.describe(recording(-planted(12, 2, 3, 0, 0)), HALVES, seed=3)[0])
-    if rows["split-half correlation"]["value"] <= 0:
-        assert rows["reliability of all repeats"]["status"] == "undefined"
+    x = np.random.default_rng(0).standard_normal((12, 1, 3))
+    rows = by_quantity(reliability.describe(recording(np.concatenate([x, -x], axis=1)), HALVES, seed=3)[0])
+    assert rows["split-half correlation"]["value"] == pytest.approx(-1)
+    assert rows["reliability of all repeats"]["status"] == "undefined"
 
 
 def test_constant_units_are_counted_and_left_out():

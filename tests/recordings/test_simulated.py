@@ -180,7 +180,8 @@ def test_readout_is_the_declared_function_of_the_features(layer):
     array, truth = simulated.from_features(features, names, angles, neurons=50, repeats=2, snr=1e8, seed=0, density=0.1)
     weights = truth.weights.values
     assert weights.min() >= 0
-    np.testing.assert_array_equal((weights > 0).sum(0), 6)
+    assert ((weights > 0).sum(0) >= 1).all()
+    assert 4 < (weights > 0).sum(0).mean() < 9
     assert not weights[7].any()
     z = (features - features.mean(0)) / np.where(features.std(0) > 0, features.std(0), 1)
     first = array.values[array.repeat.values == 0]

@@ -4,6 +4,7 @@ Imported while the Snakefile is parsed, so it needs only the standard library, P
 which Snakemake itself has loaded.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,12 +71,11 @@ class Catalogue:
         if sessions is None and options:
             raise UserError(f"recording '{identifier}': '{name}' is one recording and takes no options in its id")
         if sessions is not None:
-            session = options.get("session", "")
-            if set(options) != {"session"} or not session.isdigit() or not 1 <= int(session) <= sessions:
+            if set(options) != {"session"} or options["session"] not in map(str, range(1, sessions + 1)):
                 raise UserError(
                     f"recording '{identifier}': name one session, {name}-session=1 to {name}-session={sessions}"
                 )
-            entry["options"]["session"] = int(session)
+            entry["options"]["session"] = int(options["session"])
         return entry
 
     def network(self, name: str) -> dict:
@@ -233,7 +233,7 @@ def validate(content: dict, schema: Path, name: str) -> dict:
     UserError
         One line with the place and the cure.
     """
-    rules = yaml.safe_load(schema.read_text(encoding="utf-8"))
+    rules = json.loads(schema.read_text(encoding="utf-8"))
     error = _most_telling(jsonschema.Draft202012Validator(rules).iter_errors(content))
     if error is None:
         return content

@@ -292,7 +292,9 @@ def _rows(evaluation, target, chosen, part, activations, common) -> list[dict]:
         p = resampling.p_value(value, null)
         null_high = np.quantile(null, 0.95, axis=0)
         ceiling = evaluation.ceiling_low[members].mean(), evaluation.ceiling_high[members].mean()
-        unscored = evaluation.undefined_units
+        unscored = np.zeros_like(value, dtype=int)
+        if evaluation.undefined_units is not None:
+            unscored = evaluation.undefined_units[members].sum(0)
         for k, (seed, layer) in enumerate((s, name) for s in seeds for name in layers):
             rows.append(
                 common
@@ -309,20 +311,14 @@ def _rows(evaluation, target, chosen, part, activations, common) -> list[dict]:
                     "ci_high": high[k],
                     "p_value": p[k],
                     "n_features": units.ravel()[k],
-                    "status": _status(
-                        target,
-                        animal,
-                        value[k],
-                        ceiling,
-                        low[k],
-                        0 if unscored is None else int(unscored[members, k].sum()),
-                    ),
+                    "status": _status(target, animal, value[k], ceiling, low[k], unscored[k]),
                 }
                 | size
             )
     first = next(iter(series))
     low, high = resampling.interval(chosen[:, 1:].T) if chosen.shape[1] > 1 else (np.full(len(seeds), np.nan),) * 2
     whole = next(row for row in rows if row["animal"] == first)
+    ceiling = whole["ceiling_low"], whole["ceiling_high"]
     for s, seed in enumerate(seeds):
         if np.isfinite(chosen[s, 0]):
             status = ["selected_on_held_out_stimuli", *_missing(target, first, ceiling, low[s])]

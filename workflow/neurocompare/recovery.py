@@ -70,7 +70,7 @@ def recover(
         target = Target(
             animals=tuple(map(str, range(seeds))),
             responses=np.concatenate([part.responses for part in parts]),
-            halves=np.concatenate([part.halves for part in parts], axis=2),
+            halves=None if parts[0].halves is None else np.concatenate([part.halves for part in parts], axis=2),
         )
         plan = resampling.plan(generator, len(stimuli), "stimulus", bootstraps=BOOTSTRAPS, permutations=0, partitions=0)
         scores = {

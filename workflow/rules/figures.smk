@@ -106,7 +106,7 @@ rule draw_recovery:
     conda:
         "../../environment.yml"
     params:
-        titles=figure_options,
+        titles=recovery_titles,
         code=code("draw_recovery"),
     script:
         "../scripts/draw_recovery.py"

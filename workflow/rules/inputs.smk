@@ -59,8 +59,16 @@ def stimuli_code(wildcards):
     return code("ingest_stimuli", stimuli_module(wildcards))
 
 
+def weights_entry(wildcards):
+    """What decides the weights of a network: not where they are published, its title or its other seeds."""
+    entry = CATALOGUE.network(wildcards.network)
+    return {key: entry[key] for key in ("architecture", "training")} | {"random": entry["weights"] == "random"}
+
+
 def network_entry(wildcards):
-    return CATALOGUE.network(wildcards.network)
+    """What decides, besides its weights, what a network does with stimuli."""
+    entry = CATALOGUE.network(wildcards.network)
+    return {key: value for key, value in entry.items() if key not in ("title", "seeds", "weights")}
 
 
 def architecture_module(wildcards):
@@ -179,6 +187,12 @@ def rdm_grams(wildcards):
     stimuli = CATALOGUE.recording(first_recording(wildcards))["stimuli"]
     networks = CATALOGUE.study(wildcards.study)["networks"]
     return [grams_of(stimuli, network)[0] for network in networks]
+
+
+def recovery_titles(wildcards):
+    """Titles of the networks that take part in the recoveries of a study."""
+    names = [n for r in CATALOGUE.study(wildcards.study)["recoveries"] for n in CATALOGUE.recoveries[r]["candidates"]]
+    return {name: CATALOGUE.network(name)["title"] for name in names}
 
 
 def parts_details(wildcards):

@@ -12,7 +12,7 @@ rule load_network:
         "../../environment.yml"
     threads: 1
     params:
-        network=network_entry,
+        network=weights_entry,
         sha256=published_checksum,
         code=load_code,
     script:

@@ -12,7 +12,7 @@ def main(snakemake):
     with job(snakemake.log[0]):
         network, seed = snakemake.params.network, int(snakemake.wildcards.seed)
         architecture = network["architecture"]
-        if network["weights"] == "random":
+        if network["random"]:
             state = weights.initialise(architecture, seed)
         else:
             files = verified([Path(path) for path in snakemake.input.files], dict(snakemake.params.sha256))

@@ -141,7 +141,7 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
 
 
 def _cross_gram(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Inner products over units (draw, stimulus, stimulus), columns centred as far as units allow."""
+    """Inner products over units (draw, stimulus, stimulus), not centred."""
     return first @ second.transpose(0, 2, 1)
 
 

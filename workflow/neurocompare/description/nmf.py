@@ -38,7 +38,7 @@ DRAWS = 10
 STARTS = 3
 BOOTSTRAPS = 100
 PERMUTATIONS = 1000
-MAXIMUM = 600
+MAXIMUM = 500
 _TOLERANCE = {"frobenius": 1e-5, "kullback-leibler": 1e-4}
 _SOLVER = {"frobenius": "cd", "kullback-leibler": "mu"}
 
@@ -103,7 +103,7 @@ def parts(x: np.ndarray, rank: int, *, seed: int, loss: str = "frobenius", start
     seeds = np.random.default_rng([seed, rank]).integers(2**31, size=starts)
     results = []
     for start in seeds:
-        w, h = _fit(x, rank, loss, random_state=int(start), init="random")
+        w, h = _fit(x, rank, loss, random_state=int(start))
         results.append((w * np.linalg.norm(h, axis=1), _unit_rows(h), _loss(x, w @ h, loss)))
     return sorted(results, key=lambda result: result[2])
 
@@ -164,10 +164,8 @@ def bi_cross_validation(
             for i, rank in enumerate(ranks):
                 rest = x[~rows][:, ~columns]
                 # With one start, a local minimum at the true rank now and then makes a larger one look better.
-                start = int(rng.integers(2**31))
-                fits = [
-                    _fit(rest, rank, loss, init=init, random_state=start, loose=True) for init in ("nndsvda", "random")
-                ]
+                starts = rng.integers(2**31, size=STARTS).tolist()
+                fits = [_fit(rest, rank, loss, random_state=start, loose=True) for start in starts]
                 w, h = min(fits, key=lambda fit, rest=rest: _loss(rest, fit[0] @ fit[1], loss))
                 # Parts that fit nothing but rounding errors would give weights without bound.
                 size = np.linalg.norm(w, axis=0) * np.linalg.norm(h, axis=1)
@@ -309,23 +307,21 @@ def _reproducibility(cube, rank, loss, policy, rng) -> tuple[float, np.ndarray, 
     return value, null, draws
 
 
-def _fit(
-    x, rank, loss, *, init="custom", start=(None, None), random_state=None, loose=False
-) -> tuple[np.ndarray, np.ndarray]:
-    """Factorise once."""
+def _fit(x, rank, loss, *, start=None, random_state=None, loose=False) -> tuple[np.ndarray, np.ndarray]:
+    """Factorise once, from given factors or from a random start."""
     model = NMF(
         rank,
-        init=init,
+        init="custom" if start else "random",
         solver=_SOLVER[loss],
         beta_loss=loss,
         tol=1e-4 if loose else _TOLERANCE[loss],
-        max_iter=MAXIMUM // 3 if loose else MAXIMUM,
+        max_iter=MAXIMUM,
         random_state=random_state,
     )
     with warnings.catch_warnings():
         # A start that is still creeping along at the last iteration competes with the loss it reached.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        if init == "custom":
+        if start:
             # Multiplicative updates can not leave an exact zero.
             w = model.fit_transform(x, W=np.maximum(start[0], 1e-9), H=np.maximum(start[1], 1e-9))
         else:
@@ -335,6 +331,8 @@ def _fit(
 
 def _coefficients(x: np.ndarray, patterns: np.ndarray, loss: str) -> np.ndarray:
     """Non-negative weights (row, rank) of fixed patterns (rank, column)."""
+    if not patterns.any():
+        return np.zeros((len(x), len(patterns)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return non_negative_factorization(

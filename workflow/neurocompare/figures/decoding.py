@@ -1,6 +1,7 @@
 """Decoding of orientation: errors against neurons and trials, and a decision against averaging."""
 
 import pandas as pd
+from matplotlib.ticker import NullLocator
 
 from neurocompare.figures import style
 from neurocompare.tables import conditions
@@ -16,7 +17,7 @@ def draw(descriptions: pd.DataFrame, path: str) -> None:
     path : str
         The figure.
     """
-    figure, axes = style.subplots(1, 3, width=2.7, height=2.6)
+    figure, axes = style.subplots(1, 3, width=2.9, height=2.8)
     errors = conditions(descriptions[descriptions["quantity"] == "median absolute error"])
     for axis, varied, fixed in ((axes[0, 0], "neurons", "trials"), (axes[0, 1], "trials", "neurons")):
         _errors(axis, errors, varied, fixed)
@@ -35,8 +36,11 @@ def _errors(axis, errors: pd.DataFrame, varied: str, fixed: str) -> None:
     if errors["null_mean"].notna().any():
         axis.axhline(errors["null_mean"].mean(), color=style.GREY, linestyle=":", label="labels shuffled")
     axis.set(xscale="log", yscale="log", xlabel=f"number of {varied}", ylabel="median absolute error (degrees)")
+    # Powers of ten are too coarse for errors between one and fifty degrees.
+    axis.set_yticks([1, 2, 5, 10, 20, 50], [1, 2, 5, 10, 20, 50])
+    axis.yaxis.set_minor_locator(NullLocator())
     axis.set_title(f"{full[fixed].max():,} {fixed}", fontsize=8)
-    axis.legend()
+    axis.legend(loc="center right", bbox_to_anchor=(1, 0.72))
 
 
 def _decisions(axis, rows: pd.DataFrame) -> None:
@@ -50,12 +54,12 @@ def _decisions(axis, rows: pd.DataFrame) -> None:
         color=style.COLOURS[1],
         marker="o",
         capsize=2,
-        label="logistic regression",
+        label="cross-validated, 95 % interval",
     )
-    axis.plot(shuffled.index, shuffled, color=style.GREY, linestyle=":", label="95 % of the null (highest)")
-    axis.axhline(0.5, color="black", linewidth=0.6)
+    axis.plot(shuffled.index, shuffled, color=style.GREY, linestyle=":", label="95 % of shuffled labels")
+    axis.axhline(0.5, color="black", linewidth=0.6, label="chance")
     axis.set_xscale("log", base=2)
     axis.set_xticks(one["averaged"], one["averaged"])
     axis.set(xlabel="trials averaged", ylabel="accuracy", ylim=(0.4, 1.02))
-    axis.set_title(f"orientation above 45°? {one['n_stimuli'].iloc[0]} orientation bins", fontsize=8)
-    axis.legend(loc="lower right")
+    axis.set_title(f"above 45°? {one['n_stimuli'].iloc[0]} bins of orientation", fontsize=8)
+    axis.legend(loc="center right", bbox_to_anchor=(1, 0.35))

@@ -37,7 +37,7 @@ def _error(axis, details, chosen) -> None:
     axis.errorbar(rank, error, yerr=details["standard_error"].values, color=style.COLOURS[1], marker="o", capsize=2)
     axis.axvline(chosen, color=style.COLOURS[0], linestyle="--", label=f"within one standard error: {chosen}")
     axis.set(xlabel="number of parts", ylabel="error of held-out blocks (fraction of power)")
-    axis.legend()
+    axis.legend(frameon=True, edgecolor="none")
 
 
 def _trust(axis, rows) -> None:
@@ -50,4 +50,4 @@ def _trust(axis, rows) -> None:
     axis.set_xticks(range(2), ["over starts", "over halves\nof trials"])
     axis.set(ylabel="matched cosine of parts", ylim=(0, 1.02))
     axis.set_title(f"{found['n_units'].iloc[0]} units, {found['n_trials'].iloc[0]} trials", fontsize=8)
-    axis.legend(loc="lower right")
+    axis.legend(loc="lower center", frameon=True, edgecolor="none")

@@ -22,7 +22,9 @@ def draw(scores: pd.DataFrame, titles: dict[str, str], path: str, agreement: pd.
     """
     regions = list(dict.fromkeys(zip(scores["recording"], scores["region"], strict=True)))
     measures = list(dict.fromkeys(scores["measure"]))
-    figure, axes = style.subplots(len(regions), len(measures), width=3.1, height=2.7, sharex=True)
+    figure, axes = style.subplots(
+        len(regions), len(measures), width=2.9, height=2.7 if len(regions) > 1 else 3.4, sharex=True
+    )
     deepest = scores.groupby("network")["layer"].nunique().idxmax()
     layers = [name for name in dict.fromkeys(scores.loc[scores["network"] == deepest, "layer"]) if name != "selected"]
     for row, (recording, region) in enumerate(regions):
@@ -34,7 +36,7 @@ def draw(scores: pd.DataFrame, titles: dict[str, str], path: str, agreement: pd.
             _panel(axis, mine[mine["animal"] == _main_animal(mine)], layers, titles)
             _reference(axis, agreement, recording, region, measure)
             axis.set_title(_sizes(region, mine), fontsize=7.5)
-            axis.set_ylabel(f"score ({style.measure_label(measure)})")
+            axis.set_ylabel(style.measure_label(measure))
             if row == len(regions) - 1:
                 axis.set_xticks(range(len(layers)), layers, rotation=90, fontsize=6)
                 axis.set_xlabel("layer")

@@ -21,7 +21,7 @@ def draw(recoveries: pd.DataFrame, titles: dict[str, str], path: str) -> None:
     measures = list(dict.fromkeys(recoveries["measure"]))
     generators = list(dict.fromkeys(recoveries["generator"]))
     networks = list(dict.fromkeys(recoveries["network"]))
-    figure, axes = style.subplots(1, len(measures), width=2.4, height=2.8, sharey=True)
+    figure, axes = style.subplots(1, len(measures), width=2.8, height=2.9, sharey=True)
     for axis, measure in zip(axes[0], measures, strict=True):
         mine = recoveries[recoveries["measure"] == measure]
         best = mine[mine["best"]]
@@ -33,13 +33,13 @@ def draw(recoveries: pd.DataFrame, titles: dict[str, str], path: str) -> None:
         for (row, column), count in np.ndenumerate(counts.fillna(0).to_numpy(dtype=int)):
             number = int(np.nan_to_num(separable.to_numpy(dtype=float)[row, column]))
             colour = "white" if count > 0.6 * total else "black"
-            words = f"{count}\n{'all' if number == count else number or 'none'}\nseparable" if count else "0"
-            axis.text(column, row, words, ha="center", va="center", color=colour, fontsize=6.5)
+            words = f"{count}\n({number})" if count else "0"
+            axis.text(column, row, words, ha="center", va="center", color=colour, fontsize=7.5)
         axis.set_xticks(range(len(networks)), [titles.get(n, n) for n in networks], rotation=60, ha="right", fontsize=7)
         axis.set_yticks(range(len(generators)), [titles.get(g, g) for g in generators], fontsize=7)
         axis.set_title(style.measure_label(measure), fontsize=8)
         axis.spines[:].set_visible(False)
-        axis.set_xlabel("best candidate")
-    axes[0, 0].set_ylabel("generator of the population")
+        axis.set_xlabel("best candidate (of which separable)")
+    axes[0, 0].set_ylabel("generator")
     figure.colorbar(image, ax=axes, label=f"fraction of {total} populations", shrink=0.7)
     style.save(figure, path)

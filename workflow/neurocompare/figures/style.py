@@ -79,7 +79,7 @@ def measure_label(measure: str) -> str:
         "cka-kernel=linear-hsic=song-normalise=cross-half": "CKA, cross-half",
         "cka-kernel=linear-hsic=song": "CKA, unbiased",
         "cka-kernel=linear-hsic=biased": "CKA, biased",
-        "ridge-folds=": "encoding, median r; folds: ",
+        "ridge-folds=": "encoding r, folds: ",
     }
     for start, label in words.items():
         if measure.startswith(start):

@@ -41,7 +41,7 @@ def prepared(entry: dict, stimuli: str | Path, files: list[str]) -> tuple[activa
     """
     try:
         shown = xr.load_dataset(stimuli, engine="h5netcdf")["image"]
-    except (OSError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise UserError(f"{stimuli}: not a file of images ({error}); make it again") from error
     how = entry["preprocessing"]
     inputs = images.prepare(shown, size=how["size"], mode=how["mode"], scale=(how["mean"], how["divisor"]))

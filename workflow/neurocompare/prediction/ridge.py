@@ -104,12 +104,16 @@ def predict(gram: np.ndarray, responses: np.ndarray, folds: int) -> np.ndarray:
             # Features that do not vary predict nothing but the mean.
             predictions[test] = 0
             continue
+        centred = responses[train] - responses[train].mean(0)
+        # Unit variance: the solver breaks near-ties between penalties by an absolute margin.
+        size = centred.std(0)
+        size[size == 0] = 1
         with warnings.catch_warnings():
             # The grid is wide on purpose: its ends stand for no penalty and for no prediction.
             warnings.filterwarnings("ignore", module="himalaya")
             _, dual, _ = solve_kernel_ridge_cv_eigenvalues(
                 within / scale,
-                responses[train] - responses[train].mean(0),
+                centred / size,
                 alphas=ALPHAS,
                 cv=INNER_FOLDS,
                 fit_intercept=False,
@@ -117,7 +121,7 @@ def predict(gram: np.ndarray, responses: np.ndarray, folds: int) -> np.ndarray:
                 n_targets_batch_refit=4096,
                 n_alphas_batch=4,
             )
-        predictions[test] = (across / scale) @ np.asarray(dual)
+        predictions[test] = (across / scale) @ np.asarray(dual) * size
     return predictions
 
 

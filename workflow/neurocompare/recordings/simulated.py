@@ -254,8 +254,10 @@ def from_features(
     if readout == "gaussian":
         weights[varies] = rng.standard_normal((varies.sum(), neurons))
     else:
-        rank = rng.random((varies.sum(), neurons)).argsort(0)
-        weights[varies] = rng.exponential(size=rank.shape) * (rank < max(1, round(density * varies.sum())))
+        reads = rng.random((varies.sum(), neurons)) < density
+        # Every neuron reads at least one feature.
+        reads[rng.integers(varies.sum(), size=neurons), np.arange(neurons)] = True
+        weights[varies] = rng.exponential(size=reads.shape) * reads
     deviation = (standardised @ weights).std(0)
     # A sum of features that cancel exactly has no signal; such a neuron stays silent but for its noise.
     weights /= np.where(deviation > 1e-9, deviation, np.inf)

@@ -165,12 +165,19 @@ def hsic_weighted(a: np.ndarray, b: np.ndarray, weights: np.ndarray, estimator: 
         share = _over(weights, weights.sum(1, keepdims=True))
         return _products(a, b, share) - 2 * _paths(a, b, share) + _total(a, share) * _total(b, share)
     a, b = (m - np.diag(np.diag(m)) for m in (a, b))
-    ones = 1 - np.eye(len(a))
-    return (
-        _over(_distinct_pairs(a, b, weights), _distinct_pairs(ones, ones, weights))
-        - 2 * _over(_distinct_triples(a, b, weights), _distinct_triples(ones, ones, weights))
-        + _over(_distinct_quadruples(a, b, weights), _distinct_quadruples(ones, ones, weights))
-    )
+    product, square, cube = a * b, weights**2, weights**3
+    n1, n2, n3, n4 = (np.sum(weights**k, axis=1) for k in (1, 2, 3, 4))
+    a_one, a_two, b_one, b_two = weights @ a, square @ a, weights @ b, square @ b
+    # One weight for all three terms of the estimator, or it would depend on the origin of the kernels.
+    # Sums over different stimuli are those over all, less those with some in common; p21 is Σ wᵢ²wⱼ aᵢⱼbᵢⱼ.
+    along, along_square = weights @ product, square @ product
+    p11, p21, p31, p22 = _dot(along, weights), _dot(along, square), _dot(along, cube), _dot(along_square, square)
+    pairs = (n1**2 - n2) * p11 - 4 * n1 * p21 + 4 * p31 + 2 * p22
+    triples = _dot(weights, (n1[:, None] - weights) * a_one * b_one - a_two * b_one - a_one * b_two)
+    triples -= n1 * p21 - p22 - 2 * p31
+    quadruples = _dot(a_one, weights) * _dot(b_one, weights) - 4 * _dot(square, a_one * b_one) + 2 * p22
+    number = n1**4 - 6 * n1**2 * n2 + 3 * n2**2 + 8 * n1 * n3 - 6 * n4
+    return _over(pairs - 2 * triples + quadruples, number)
 
 
 def weighted(kernel, others, weights, hsic: str, halves=None) -> np.ndarray:
@@ -247,6 +254,10 @@ def _self_term(kernel, weights, hsic):
     return np.where(term > 1e-13 * square, term, np.nan)
 
 
+def _dot(x, y):
+    return np.einsum("si,si->s", x, y)
+
+
 def _over(numerator, denominator):
     """Divide; NaN where there is nothing to divide by."""
     return numerator / np.where(denominator > 0, denominator, np.nan)
@@ -277,29 +288,13 @@ def _u_centred(matrices):
 
 def _products(a, b, weights):
     """Σ wᵢwⱼ aᵢⱼbᵢⱼ for each resample."""
-    return np.einsum("si,si->s", weights @ (a * b), weights)
+    return _dot(weights @ (a * b), weights)
 
 
 def _paths(a, b, weights):
     """Σ wᵢwⱼw_q aᵢⱼb_iq for each resample."""
-    return np.einsum("si,si,si->s", weights @ a, weights @ b, weights)
+    return _dot((weights @ a) * (weights @ b), weights)
 
 
 def _total(a, weights):
-    return np.einsum("si,si->s", weights @ a, weights)
-
-
-def _distinct_pairs(a, b, weights):
-    return _products(a, b, weights)
-
-
-def _distinct_triples(a, b, weights):
-    """Without the paths that return to where they came from."""
-    return _paths(a, b, weights) - np.einsum("si,si->s", weights**2 @ (a * b), weights)
-
-
-def _distinct_quadruples(a, b, weights):
-    """Inclusion and exclusion over one and two shared indices, four and two ways each."""
-    one = np.einsum("si,si,si->s", weights @ a, weights @ b, weights**2)
-    two = np.einsum("si,si->s", weights**2 @ (a * b), weights**2)
-    return _total(a, weights) * _total(b, weights) - 4 * one + 2 * two
+    return _dot(weights @ a, weights)

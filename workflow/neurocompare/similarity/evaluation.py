@@ -212,7 +212,10 @@ def between_halves(embedded: np.ndarray, halves: np.ndarray | None, embed: Calla
     """Bound the noise ceiling of one recording by halves of its trials.
 
     The true representation, without noise, scores at least as high with all trials as one half does
-    with the other half, and at most as high as a half does with all trials, of which it is a part.
+    with the other half, and about as high, at most, as a half does with all trials, of which it is a part.
+    Neither bound is strict. Noise that grows with the response biases the distances of both halves alike,
+    which raises the lower bound; and where noise is so strong that its squares outweigh what is linear in
+    it, the truth can exceed the upper bound by a few hundredths.
 
     Parameters
     ----------

@@ -1,0 +1,137 @@
+"""Agreement of published RDMs between animals and between regions."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from neurocompare import representation
+from neurocompare.description import agreement
+from neurocompare.describing import describe as describe_recording
+from neurocompare.errors import UserError
+from neurocompare.recordings import kriegeskorte2008
+from neurocompare.similarity import rsa
+
+PEARSON = "agreement-compare=pearson"
+
+
+def rdm_of(x):
+    rdm = 1 - np.corrcoef(x)
+    rdm = (rdm + rdm.T) / 2
+    np.fill_diagonal(rdm, 0)
+    return rdm
+
+
+def recording(groups, n=24, exchangeable="stimulus"):
+    """Build RDMs from a dict of area to patterns (animal, stimulus, unit)."""
+    rdms = np.stack([rdm_of(x) for patterns in groups.values() for x in patterns])
+    areas = [area for area, patterns in groups.items() for _ in patterns]
+    return representation.dissimilarities(
+        rdms,
+        stimulus=np.array([f"s{k}" for k in range(n)]),
+        rdm={"area": areas, "animal": [f"m{k}" for k in range(len(areas))], "session": ["1"] * len(areas)},
+        attributes=dict.fromkeys(("source", "citation", "license"), "none")
+        | {
+            "exchangeable": exchangeable,
+            "simultaneous": False,
+            "sha256": {"none": "0" * 64},
+            "distance": "correlation",
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def groups():
+    rng = np.random.default_rng(0)
+    shared = rng.standard_normal((24, 30))
+    return {
+        "one": shared + rng.standard_normal((1, 24, 30)),
+        "many": shared + rng.standard_normal((4, 24, 30)),
+        "other": rng.standard_normal((3, 24, 30)),
+    }
+
+
+@pytest.fixture(scope="module")
+def table(groups):
+    rows, details = agreement.describe(recording(groups), PEARSON, seed=0)
+    assert details is None
+    return pd.DataFrame(rows)
+
+
+def test_regions_score_as_models_of_one_another(table, groups):
+    between = table[table["condition"] != ""].set_index(["condition", "region"])
+    assert len(between) == 6
+    one, many = (np.stack([rdm_of(x) for x in groups[k]]) for k in ("one", "many"))
+    row = between.loc["of=one", "many"]
+    assert row["value"] == pytest.approx(np.mean([rsa.compare(one[0], rdm, "pearson") for rdm in many]))
+    assert row["ci_low"] < row["value"] < row["ci_high"]
+    assert row["p_value"] == pytest.approx(1 / 1001)
+    back = between.loc["of=many", "one"]
+    assert back["value"] == pytest.approx(rsa.compare(many.mean(0), one[0], "pearson"))
+    assert np.all(between["status"] == "no_ceiling")
+    assert between[["ceiling_low", "ceiling_high"]].isna().all(axis=None)
+
+
+def test_unrelated_regions_score_like_the_null(table):
+    unrelated = table[(table["region"] == "other") & (table["condition"] != "")]
+    assert np.all(unrelated["p_value"] > 0.01)
+    assert np.all(unrelated["value"].abs() < 0.1)
+    assert np.all(unrelated["null_mean"].abs() < 0.01)
+
+
+def test_animals_bound_the_noise_ceiling(table, groups):
+    bounds = table[table["condition"] == ""].set_index(["region", "quantity"])
+    # A single animal has no ceiling.
+    assert sorted(set(bounds.index.get_level_values("region"))) == ["many", "other"]
+    low, high = (bounds.loc[("many", f"noise ceiling, {b} bound")] for b in ("lower", "upper"))
+    rdms = np.stack([rdm_of(x) for x in groups["many"]])
+    left_out = [rsa.compare(rdms[t], rsa.average(np.delete(rdms, t, 0), "pearson"), "pearson") for t in range(4)]
+    assert low["value"] == pytest.approx(np.mean(left_out))
+    truth = rdm_of(groups["many"].mean(0))
+    assert low["value"] < np.mean([rsa.compare(truth, rdm, "pearson") for rdm in rdms]) < high["value"]
+    assert low["ci_low"] < low["value"] < low["ci_high"]
+    assert (low["status"], high["status"]) == ("no_null", "no_null")
+    unrelated = bounds.loc[("other", "noise ceiling, lower bound")]
+    assert unrelated["ci_low"] < 0.05
+    # The upper bound is over-fitted: three animals without anything in common have one well above zero.
+    assert bounds.loc[("other", "noise ceiling, upper bound")]["value"] > 0.4
+
+
+@pytest.mark.parametrize("comparator", [c for c in rsa.COMPARATORS if c != "pearson"])
+def test_every_comparator_orders_the_bounds(groups, comparator):
+    rows, _ = agreement.describe(recording({"many": groups["many"]}), f"agreement-compare={comparator}", seed=0)
+    low, high = (row["value"] for row in rows)
+    assert 0.3 < low < high <= 1
+
+
+def test_seed_decides_the_resamples_and_not_the_value(groups):
+    pair = {"one": groups["one"], "many": groups["many"]}
+    first, again, other = (pd.DataFrame(agreement.describe(recording(pair), PEARSON, seed=k)[0]) for k in (1, 1, 2))
+    pd.testing.assert_frame_equal(first, again)
+    np.testing.assert_array_equal(first["value"], other["value"])
+    assert not np.array_equal(first["ci_low"], other["ci_low"])
+
+
+def test_what_cannot_be_described_is_refused(groups):
+    array = recording({"one": groups["one"]})
+    with pytest.raises(UserError, match="unknown description.*did you mean"):
+        agreement.describe(array, "agreement-compare=spearmen", seed=0)
+    with pytest.raises(UserError, match="exchangeable=none"):
+        agreement.describe(recording({"one": groups["one"]}, exchangeable="none"), PEARSON, seed=0)
+    responses = array.rename(rdm="presentation").isel(other_stimulus=0)
+    with pytest.raises(UserError, match="needs published RDMs; use reliability"):
+        agreement.describe(responses, PEARSON, seed=0)
+
+
+def test_inferior_temporal_cortex_of_monkey_and_human_agrees(real_data):
+    # Kriegeskorte et al. 2008: the dissimilarities of the 92 images correlate between the species.
+    files = {name: next(real_data.rglob(name)) for name in (kriegeskorte2008.PAPER_FILE, kriegeskorte2008.HUMAN_FILE)}
+    array = kriegeskorte2008.ingest(files, sha256=dict.fromkeys(files, "0" * 64))
+    rows, _ = describe_recording(array, "agreement-compare=spearman", name="kriegeskorte2008")
+    table = pd.DataFrame(rows).set_index(["region", "condition", "quantity"])
+    between = table.loc[("human IT", "of=monkey IT", "score of another region's mean RDM")]
+    low, high = (table.loc[("human IT", "", f"noise ceiling, {b} bound"), "value"] for b in ("lower", "upper"))
+    assert 0 < between["ci_low"]
+    assert between["p_value"] == pytest.approx(1 / 1001)
+    # Monkey neurons explain single humans about as well as other humans do, but not better than all humans.
+    assert 0.1 < between["value"] < high
+    assert low < high
