@@ -340,7 +340,7 @@ RAW = {
 # The output that is asked for, the log of the job that fails, and what the one line says.
 MISTAKES = {
     "unknown layer": (
-        f"results/compare/recovery/typo/{RSA}.tsv",
+        f"results/recover/typo/{RSA}.tsv",
         "extract_features/gratings/gabor_bank/seed-0/enery.log",
         "unknown layer 'enery'; did you mean energy?",
     ),

@@ -18,6 +18,10 @@ def loaded():
     try:
         catalogue.validate(config, WORKFLOW / "schemas/config.schema.json", "config/config.yaml")
         found = catalogue.load(Path("config"), WORKFLOW / "schemas")
+        # Every study is also a target, and rules are named like their scripts.
+        taken = sorted(set(found.studies) & {"all", *(script.stem for script in SCRIPTS.glob("*.py"))})
+        if taken:
+            raise UserError(f"config/studies/{taken[0]}.yaml: '{taken[0]}' is the name of a rule; rename the file")
         for study in config["studies"]:
             if study not in found.studies:
                 raise UserError(f"config/config.yaml: {unknown('study', study, found.studies)}")

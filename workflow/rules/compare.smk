@@ -71,7 +71,7 @@ rule recover:
         generators=recovery_generators,
         candidates=recovery_candidates,
     output:
-        table="results/compare/recovery/{recovery}/{measure}.tsv",
+        table="results/recover/{recovery}/{measure}.tsv",
     log:
         "results/logs/recover/{recovery}/{measure}.log",
     benchmark:

@@ -158,7 +158,7 @@ def recover_code(wildcards):
 
 def study_recoveries(wildcards):
     study = CATALOGUE.study(wildcards.study)
-    return [f"results/compare/recovery/{r}/{m}.tsv" for r in study["recoveries"] for m in study["measures"]]
+    return [f"results/recover/{r}/{m}.tsv" for r in study["recoveries"] for m in study["measures"]]
 
 
 def default_tables(wildcards):

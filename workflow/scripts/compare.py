@@ -2,8 +2,7 @@
 
 import xarray as xr
 
-from neurocompare import comparison, representation, tables
-from neurocompare.files import written
+from neurocompare import comparison, datasets, representation, tables
 from neurocompare.jobs import job
 
 
@@ -11,7 +10,7 @@ def main(snakemake):
     """Run the job."""
     with job(snakemake.log[0]):
         recording = representation.read(snakemake.input.recording)
-        seeds = [xr.load_dataset(path, engine="h5netcdf") for path in snakemake.input.grams]
+        seeds = [datasets.read(path) for path in snakemake.input.grams]
         weights = {int(seed["seed"]): seed.attrs["weights_sha256"] for seed in seeds}
         rows, draws = comparison.compare(
             recording,
@@ -21,8 +20,7 @@ def main(snakemake):
             network=snakemake.wildcards.network,
         )
         rows = [row | {"weights_sha256": weights[row["seed"]], "code_sha256": snakemake.params.code} for row in rows]
-        with written(snakemake.output.draws) as temporary:
-            draws.to_netcdf(temporary, engine="h5netcdf")
+        datasets.write(draws, snakemake.output.draws)
         tables.write(rows, tables.SCORES, snakemake.output.scores)
 
 

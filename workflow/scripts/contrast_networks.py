@@ -1,15 +1,13 @@
 """Compare the networks of a study with one another, on shared resamples."""
 
-import xarray as xr
-
-from neurocompare import contrasts, tables
+from neurocompare import contrasts, datasets, tables
 from neurocompare.jobs import job
 
 
 def main(snakemake):
     """Run the job."""
     with job(snakemake.log[0]):
-        draws = [xr.load_dataset(path, engine="h5netcdf") for path in snakemake.input.draws]
+        draws = [datasets.read(path) for path in snakemake.input.draws]
         rows = [row | {"code_sha256": snakemake.params.code} for row in contrasts.contrast(draws)]
         columns = ["study", *tables.CONTRASTS]
         rows = [row | {"study": snakemake.wildcards.study} for row in rows]

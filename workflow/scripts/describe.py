@@ -1,7 +1,6 @@
 """Describe every region of one recording."""
 
-from neurocompare import describing, representation, tables
-from neurocompare.files import written
+from neurocompare import datasets, describing, representation, tables
 from neurocompare.jobs import job
 
 
@@ -12,8 +11,7 @@ def main(snakemake):
         name, description = snakemake.wildcards.recording, snakemake.wildcards.description
         rows, details = describing.describe(recording, description, name=name)
         rows = [row | {"code_sha256": snakemake.params.code} for row in rows]
-        with written(snakemake.output.details) as temporary:
-            details.to_netcdf(temporary, engine="h5netcdf")
+        datasets.write(details, snakemake.output.details)
         tables.write(rows, tables.DESCRIPTIONS, snakemake.output.table)
 
 

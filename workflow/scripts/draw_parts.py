@@ -1,8 +1,6 @@
 """Draw the parts of a population."""
 
-import xarray as xr
-
-from neurocompare import tables
+from neurocompare import datasets, tables
 from neurocompare.figures import parts
 from neurocompare.jobs import job
 
@@ -10,7 +8,7 @@ from neurocompare.jobs import job
 def main(snakemake):
     """Run the job."""
     with job(snakemake.log[0]):
-        details = xr.load_dataset(snakemake.input.details)
+        details = datasets.read(snakemake.input.details)
         parts.draw(tables.read(snakemake.input.descriptions), details.isel(region=0), snakemake.output.figure)
 
 

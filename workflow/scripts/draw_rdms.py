@@ -1,8 +1,6 @@
 """Draw the RDMs of a recording and of the best layer of each network."""
 
-import xarray as xr
-
-from neurocompare import representation, tables
+from neurocompare import datasets, representation, tables
 from neurocompare.figures import matrices, rdms
 from neurocompare.jobs import job
 
@@ -11,10 +9,10 @@ def main(snakemake):
     """Run the job."""
     with job(snakemake.log[0]):
         titles = dict(snakemake.params.titles)
-        grams = dict(zip(titles, map(xr.load_dataset, snakemake.input.grams), strict=True))
+        grams = dict(zip(titles, map(datasets.read, snakemake.input.grams), strict=True))
         recording = representation.read(snakemake.input.recording)
         stimuli, found = matrices.chosen(tables.read(snakemake.input.scores), recording, grams, titles)
-        images = xr.load_dataset(snakemake.input.stimuli)["image"]
+        images = datasets.read(snakemake.input.stimuli)["image"]
         rdms.draw(found, matrices.categories(images, stimuli), snakemake.output.figure)
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from neurocompare.files import written
+from neurocompare import datasets
 from neurocompare.jobs import job
 from neurocompare.networks import activations, definition
 
@@ -16,8 +16,7 @@ def main(snakemake):
         grams = activations.grams(network, inputs, batch=entry["batch"], block=entry["block"])
         identity["network"] = snakemake.wildcards.network
         grams = grams.assign_attrs(identity).assign_coords(seed=int(snakemake.wildcards.seed))
-        with written(snakemake.output.grams) as temporary:
-            grams.to_netcdf(temporary, engine="h5netcdf")
+        datasets.write(grams, snakemake.output.grams)
 
 
 main(snakemake)

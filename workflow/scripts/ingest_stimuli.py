@@ -3,8 +3,9 @@
 import importlib
 from pathlib import Path
 
+from neurocompare import datasets
 from neurocompare.errors import check_options
-from neurocompare.files import verified, written
+from neurocompare.files import verified
 from neurocompare.jobs import job
 
 
@@ -16,8 +17,7 @@ def main(snakemake):
         options = dict(snakemake.params.options)
         check_options(module.stimuli, options, f"stimuli '{snakemake.wildcards.stimuli}'")
         images = module.stimuli(files, **options)
-        with written(snakemake.output.images) as temporary:
-            images.to_dataset(name="image").to_netcdf(temporary, engine="h5netcdf")
+        datasets.write(images.to_dataset(name="image"), snakemake.output.images)
 
 
 main(snakemake)

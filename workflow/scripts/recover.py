@@ -1,8 +1,6 @@
 """Try a measure on populations whose generator is known."""
 
-import xarray as xr
-
-from neurocompare import recovery, representation, tables
+from neurocompare import datasets, recovery, representation, tables
 from neurocompare.jobs import job
 
 
@@ -13,7 +11,7 @@ def main(snakemake):
         options = dict(snakemake.params.recovery["options"])
         layers = snakemake.params.recovery["candidates"]
         candidates = {
-            network: recovery.candidate(xr.load_dataset(path, engine="h5netcdf"), layer, network)
+            network: recovery.candidate(datasets.read(path), layer, network)
             for (network, layer), path in zip(layers.items(), snakemake.input.candidates, strict=True)
         }
         rows = recovery.recover(generators, candidates, snakemake.wildcards.measure, **options)

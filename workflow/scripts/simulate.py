@@ -1,8 +1,7 @@
 """Simulate a recording, and store its truth beside it."""
 
-from neurocompare import representation
+from neurocompare import datasets, representation
 from neurocompare.errors import check_options
-from neurocompare.files import written
 from neurocompare.jobs import job
 from neurocompare.recordings import simulated
 
@@ -13,8 +12,7 @@ def main(snakemake):
         options = dict(snakemake.params.options)
         check_options(simulated.orientation, options, f"recording '{snakemake.wildcards.recording}'")
         recording, truth = simulated.orientation(**options)
-        with written(snakemake.output.truth) as temporary:
-            truth.to_netcdf(temporary, engine="h5netcdf")
+        datasets.write(truth, snakemake.output.truth)
         representation.write(recording, snakemake.output.recording)
 
 

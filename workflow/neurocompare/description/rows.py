@@ -13,7 +13,6 @@ import xarray as xr
 from neurocompare import representation
 from neurocompare.errors import UserError, unknown
 from neurocompare.identifiers import parse
-from neurocompare.identifiers import parse
 from neurocompare.inference.resampling import interval
 from neurocompare.inference.trials import repeated
 

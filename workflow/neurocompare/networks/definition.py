@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from neurocompare import representation
+from neurocompare import datasets, representation
 from neurocompare.errors import UserError
 from neurocompare.networks import activations, weights
 from neurocompare.stimuli import images
@@ -39,10 +39,10 @@ def prepared(entry: dict, stimuli: str | Path, files: list[str]) -> tuple[activa
     UserError
         If the stimuli can't be read, or the entry does not fit the architecture.
     """
-    try:
-        shown = xr.load_dataset(stimuli, engine="h5netcdf")["image"]
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise UserError(f"{stimuli}: not a file of images ({error}); make it again") from error
+    shown = datasets.read(stimuli)
+    if "image" not in shown:
+        raise UserError(f"{stimuli}: variable 'image' is missing; remove the file, to have it made again")
+    shown = shown["image"]
     how = entry["preprocessing"]
     inputs = images.prepare(shown, size=how["size"], mode=how["mode"], scale=(how["mean"], how["divisor"]))
     network = activations.open_network(
