@@ -137,7 +137,7 @@ def test_too_few_stimuli_are_refused_in_one_line(measure):
 
 
 @pytest.mark.parametrize("measure", [m for m in TABLE.index if m != TRIALS])
-@pytest.mark.parametrize("value", [0.0, 0.1, 1e6 / 3])
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e4 / 3])
 def test_what_does_not_vary_has_no_score(measure, value):
     # Rounding error in the Gram matrix of a silent layer would correlate with anything.
     x, _ = representations(5)

@@ -207,7 +207,9 @@ def read(path: Path, schema: Path) -> dict:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        # PyYAML names the file twice more.
+        reason = " ".join(str(error).replace(f'in "{path}", ', "at ").split())
+        raise UserError(f"{path}: not valid YAML: {reason}") from None
     return validate({} if content is None else content, schema, str(path))
 
 

@@ -69,6 +69,12 @@ def crossed(study):
     return [name for name in study["recordings"] if "stimuli" in CATALOGUE.recording(name)]
 
 
+def grams_of(stimuli, network):
+    """Gram matrices of a network for all its seeds."""
+    seeds = CATALOGUE.network(network)["seeds"]
+    return [f"results/extract/{stimuli}/{network}/seed-{seed}.nc" for seed in seeds]
+
+
 def study_results(name):
     """All files that a study promises."""
     study = CATALOGUE.study(name)

@@ -110,12 +110,6 @@ def described(wildcards):
     return [f"results/describe/{r}/{d}.tsv" for r in study["recordings"] for d in study["descriptions"]]
 
 
-def grams_of(stimuli, network):
-    """Gram matrices of a network for all its seeds."""
-    seeds = CATALOGUE.network(network)["seeds"]
-    return [f"results/extract/{stimuli}/{network}/seed-{seed}.nc" for seed in seeds]
-
-
 def compared_grams(wildcards):
     return grams_of(CATALOGUE.recording(wildcards.recording)["stimuli"], wildcards.network)
 

@@ -39,9 +39,9 @@ def from_grams(grams: Grams, distance: str) -> np.ndarray:
         if grams.n_units.min() < 2:
             raise UserError("the correlation distance needs at least two units")
         product = grams.row_sum[:, :, None] * grams.row_sum[:, None, :]
-        rdms = _without_rounding(1 - _normalised(gram - product / units, gram), 1)
+        rdms = _angular(gram - product / units, gram)
     elif distance == "cosine":
-        rdms = _without_rounding(1 - _normalised(gram, gram), 1)
+        rdms = _angular(gram, gram)
     elif distance == "euclidean":
         # Centring the stimuli changes no distance and keeps digits where units have large offsets.
         centred = gram - gram.mean(1, keepdims=True)
@@ -61,15 +61,18 @@ def _square_sums(gram: np.ndarray) -> np.ndarray:
     return square[:, :, None] + square[:, None, :]
 
 
-def _without_rounding(distances: np.ndarray, size: np.ndarray | float) -> np.ndarray:
+def _without_rounding(distances: np.ndarray, size: np.ndarray) -> np.ndarray:
     """Set to zero what is only rounding error: equal patterns are ties, not a random order."""
     return np.where(distances > 1e-14 * size, distances, 0)
 
 
-def _normalised(products: np.ndarray, raw: np.ndarray) -> np.ndarray:
-    """Divide inner products by the two norms; a norm that is only rounding error counts as zero."""
-    square = np.einsum("kii->ki", products)
-    if (square <= 1e-12 * np.einsum("kii->ki", raw)).any():
+def _angular(products: np.ndarray, raw: np.ndarray) -> np.ndarray:
+    """One minus inner products over the two norms; a norm that is only rounding error counts as zero."""
+    square, raw_square = np.einsum("kii->ki", products), np.einsum("kii->ki", raw)
+    if (square <= 1e-12 * raw_square).any():
         raise UserError("a stimulus evokes the same value in all units: its pattern has no correlation or cosine")
+    # The norms of what was subtracted, relative to those of what is left, are how many digits were lost.
+    lost = np.sqrt(raw_square / square)
     norm = np.sqrt(square)
-    return np.clip(products / (norm[:, :, None] * norm[:, None, :]), -1, 1)
+    cosines = np.clip(products / (norm[:, :, None] * norm[:, None, :]), -1, 1)
+    return _without_rounding(1 - cosines, lost[:, :, None] * lost[:, None, :])
