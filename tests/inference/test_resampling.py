@@ -41,7 +41,7 @@ def test_stimuli_are_drawn_and_shuffled_evenly():
 
 def test_few_stimuli_are_not_halved():
     assert resampling.plan("a", 15, "stimulus").partitions.shape == (0, 15)
-    assert resampling.plan("a", 16, "stimulus").partitions.shape == (10, 16)
+    assert resampling.plan("a", 16, "stimulus").partitions.shape == (resampling.PARTITIONS, 16)
 
 
 @pytest.mark.parametrize("declared", ["condition", "block", "none"])

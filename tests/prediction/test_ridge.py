@@ -172,7 +172,7 @@ def test_ceilings_are_correlations_between_halves_and_with_the_whole():
     )
     # Signal variance 1, noise variance 2 in a half and 1 in the whole.
     assert found.ceiling_low[0] == pytest.approx(1 / 3, abs=0.04)
-    assert found.ceiling_high[0] == pytest.approx(2 / np.sqrt(6), abs=0.03)
+    assert found.ceiling_high[0] == pytest.approx(np.sqrt(2 / (1 + np.sqrt(2))), abs=0.03)
     assert np.isnan(evaluated(signal, signal, permutations=0, partitions=0).ceiling_low).all()
 
 

@@ -254,19 +254,15 @@ def selected(evaluation: Evaluation, target: Target, shape: tuple[int, int]) -> 
     Returns
     -------
     array of shape (n_seeds, 1 + n_draws)
-        The score, averaged over partitions, then its bootstrap draws; NaN if there are no partitions, or no
+        The score, then its bootstrap draws, all averaged over the partitions; NaN if there are none, or no
         layer has a score.
     """
     animals = slice(0, -1) if target.pooled else slice(None)
-    values, draws = [], []
+    picked = []
     for scored, chooser in zip(evaluation.halves, evaluation.choosers or evaluation.halves, strict=True):
         a, b, choose_a, choose_b = (half[:, animals].mean(1).reshape(-1, *shape) for half in (*scored, *chooser))
-        picked = (_pick(choose_a, b) + _pick(choose_b, a)) / 2
-        values.append(picked[0])
-        draws.append(picked[1:])
-    if not values:
-        return np.full((shape[0], 1), np.nan)
-    return np.concatenate([np.mean(values, axis=0)[None], *draws]).T
+        picked.append((_pick(choose_a, b) + _pick(choose_b, a)) / 2)
+    return np.mean(picked, axis=0).T if picked else np.full((shape[0], 1), np.nan)
 
 
 def _pick(chooser: np.ndarray, scored: np.ndarray) -> np.ndarray:

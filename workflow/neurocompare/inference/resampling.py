@@ -11,9 +11,9 @@ import numpy as np
 
 from neurocompare.errors import UserError
 
-BOOTSTRAPS = 1000
+BOOTSTRAPS = 500
 PERMUTATIONS = 1000
-PARTITIONS = 10
+PARTITIONS = 5
 """Random halvings of the stimuli, on one half of which a layer is selected and scored on the other."""
 
 MINIMUM_FOR_HALVES = 16

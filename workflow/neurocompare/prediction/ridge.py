@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 
 from neurocompare.similarity.arrays import Grams, require_stimuli
-from neurocompare.similarity.evaluation import Evaluation
+from neurocompare.similarity.evaluation import Evaluation, majorities
 
 MINIMUM_STIMULI = 20
 PERMUTATIONS = 100
@@ -235,15 +235,13 @@ def _side_by_side(responses):
 
 def _half_weights(plan):
     """For each partition the weights of its two halves: first of all stimuli, then in bootstrap samples."""
-    shares = np.array_split(np.arange(len(plan.weights)), max(len(plan.partitions), 1))
-    # Without partitions there is one share, of all resamples, for none of them.
-    for half, share in zip(plan.partitions, shares, strict=False):
-        weights = np.vstack([np.ones(len(half)), plan.weights[share]])
+    weights = np.vstack([np.ones(plan.weights.shape[1]), plan.weights])
+    for half in plan.partitions:
         yield weights * half, weights * ~half
 
 
 def _ceiling(target):
-    """Bounds as for the other measures: a half predicts the other half, and the whole."""
+    """Bounds as for the other measures: a half predicts the other half, and a larger part the whole."""
     if target.halves is None:
         missing = np.full(len(target.responses), np.nan)
         return missing, missing
@@ -252,7 +250,7 @@ def _ceiling(target):
         return [float(_median(correlation(a, b))) for a, b in zip(first, second, strict=True)]
 
     low = [agreement(first, second) for first, second in target.halves]
-    high = [agreement(half, target.responses) for split in target.halves for half in split]
+    high = [agreement(part, target.responses) for pair in majorities(target) for part in pair]
     return np.mean(low, axis=0), np.mean(high, axis=0)
 
 
