@@ -1,5 +1,6 @@
 """Functions for the rules; no rules here."""
 
+import functools
 import re
 import sys
 from pathlib import Path
@@ -49,6 +50,7 @@ RECORDINGS = recording_ids()
 SIMULATED = [name for name in RECORDINGS if CATALOGUE.recording(name)["loader"] == "simulated"]
 
 
+@functools.cache
 def code(script, *modules):
     """The digest of a script and all that it imports, and of modules that it finds by name."""
     return code_digest(SCRIPTS / f"{script}.py", *modules)
