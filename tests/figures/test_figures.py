@@ -159,6 +159,7 @@ def test_recovery_counts_the_best_and_says_what_is_separable(drawn, tmp_path):
     recovery.draw(pd.DataFrame(rows), TITLES, tmp_path / "f.svg")
     written = [text.get_text() for text in drawn[0].axes[0].texts]
     assert written == ["4\n(3)", "0", "4\n(0)", "0"]
+    assert "not separable: 5 of 8" in texts(drawn[0])
 
 
 def test_parts_marks_the_chosen_rank(drawn, tmp_path):

@@ -39,7 +39,7 @@ def draw(recoveries: pd.DataFrame, titles: dict[str, str], path: str) -> None:
         axis.set_yticks(range(len(generators)), [titles.get(g, g) for g in generators], fontsize=7)
         axis.set_title(style.measure_label(measure), fontsize=8)
         axis.spines[:].set_visible(False)
-        axis.set_xlabel("best candidate (of which separable)")
+        axis.set_xlabel(f"best candidate (of which separable)\nnot separable: {len(best) - len(clear)} of {len(best)}")
     axes[0, 0].set_ylabel("generator")
     figure.colorbar(image, ax=axes, label=f"fraction of {total} populations", shrink=0.7)
     style.save(figure, path)
