@@ -24,7 +24,7 @@ run: $(READY)  ## compute the default studies, or what ARGS names
 	$(RUN) snakemake --cores $(CORES) $(ARGS)
 
 resume: $(READY)  ## go on after a run that was killed
-	$(RUN) snakemake --unlock
+	$(RUN) snakemake --unlock $(ARGS)
 	$(RUN) snakemake --rerun-incomplete --cores $(CORES) $(ARGS)
 
 report: run  ## run, then gather the figures in results/report.html

@@ -144,3 +144,11 @@ def test_a_planted_difference_is_separable_and_no_difference_is_not():
     for pair in (("true", "noise"), ("true too", "noise")):
         assert rows[pair]["separable"]
         assert rows[pair]["ci_low"] > 0.3
+
+
+def test_too_many_pairs_for_the_resamples_are_told():
+    rng = np.random.default_rng(0)
+    networks = [draws(str(k), [[k]], k + 0.01 * rng.standard_normal((1, 1, 99))) for k in range(4)]
+    # Six pairs and 99 resamples: even the smallest p-value, 0.02, becomes 0.12.
+    assert {row["status"] for row in contrasts.contrast(networks)} == {"too_few_resamples"}
+    assert {row["status"] for row in contrasts.contrast(networks[:2])} == {"ok"}

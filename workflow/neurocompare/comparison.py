@@ -215,7 +215,8 @@ def target_of(region: xr.DataArray, stimuli: np.ndarray) -> Target:
         return Target((*animals, "mean RDM"), rdms=pooled, pooled=True)
     animals = list(dict.fromkeys(region.coords["animal"].values.astype(str)))
     halves = trials.halves(region, stimuli, splits=SPLITS)[:, :, None] if trials.repeated(region) else None
-    label = animals[0] if len(animals) == 1 else "all"
+    # Units of several animals are one population here, not several scores to be averaged.
+    label = animals[0] if len(animals) == 1 else "pooled"
     return Target((label,), responses=trials.mean(region, stimuli)[None], halves=halves)
 
 
@@ -307,17 +308,16 @@ def _rows(evaluation, target, chosen, part, activations, common) -> list[dict]:
                     "ci_high": high[k],
                     "p_value": p[k],
                     "n_features": units.ravel()[k],
-                    "status": _status(target, animal, value[k], ceiling, low[k], unscored[k]),
+                    "status": _status(target, animal, value[k], ceiling, low[k], null_high[k], unscored[k]),
                 }
                 | size
             )
     first = next(iter(series))
     low, high = resampling.interval(chosen[:, 1:].T) if chosen.shape[1] > 1 else (np.full(len(seeds), np.nan),) * 2
     whole = next(row for row in rows if row["animal"] == first)
-    ceiling = whole["ceiling_low"], whole["ceiling_high"]
     for s, seed in enumerate(seeds):
         if np.isfinite(chosen[s, 0]):
-            status = ["selected_on_held_out_stimuli", *_missing(target, first, ceiling, low[s])]
+            status = ["selected_on_held_out_stimuli"] + ["interval_undefined"] * (not np.isfinite(low[s]))
         else:
             status = ["undefined" if evaluation.halves else "too_few_stimuli_to_select"]
         rows.append(
@@ -326,6 +326,9 @@ def _rows(evaluation, target, chosen, part, activations, common) -> list[dict]:
                 "seed": seed,
                 "layer": "selected",
                 "value": chosen[s, 0],
+                # The ceiling is that of a score on all stimuli, and this is one on half of them.
+                "ceiling_low": np.nan,
+                "ceiling_high": np.nan,
                 "null_mean": np.nan,
                 "null_high": np.nan,
                 "ci_low": low[s],
@@ -338,21 +341,22 @@ def _rows(evaluation, target, chosen, part, activations, common) -> list[dict]:
     return rows
 
 
-def _status(target: Target, animal: str, value: float, ceiling: tuple, low: float, unscored: int) -> str:
+def _status(target, animal: str, value: float, ceiling: tuple, low: float, null: float, unscored: int) -> str:
     """Give all reasons for what a row lacks, or ok; then the number of units that could not be scored."""
-    reasons = (_missing(target, animal, ceiling, low) or ["ok"]) if np.isfinite(value) else ["undefined"]
+    reasons = (_missing(target, animal, ceiling, low, null) or ["ok"]) if np.isfinite(value) else ["undefined"]
     return ";".join(reasons + [f"undefined_units={unscored}"] * bool(unscored))
 
 
-def _missing(target: Target, animal: str, ceiling: tuple, low: float) -> list[str]:
-    """Why there is no ceiling, or no interval."""
+def _missing(target: Target, animal: str, ceiling: tuple, low: float, null: float) -> list[str]:
+    """Why there is no ceiling, no interval or no null."""
     reasons = []
     if not np.isfinite(ceiling).all():
         if target.rdms is not None:
             reasons.append("mean_rdm" if animal == "mean RDM" else "single_rdm")
         else:
             reasons.append("no_repeats" if target.halves is None else "ceiling_undefined")
-    return reasons + ["interval_undefined"] * (not np.isfinite(low))
+    reasons += ["interval_undefined"] * (not np.isfinite(low))
+    return reasons + ["null_undefined"] * (not np.isfinite(null))
 
 
 def _sizes(part: xr.DataArray):

@@ -2,7 +2,8 @@
 
 The score of a network as a whole is that of its layer ``selected`` on held-out stimuli, averaged over
 its seeds. All pairs of networks of a study are compared for each recording, region and measure; the
-p-values are corrected together (Holm 1979). Two networks are called separable if the corrected p-value
+p-values are corrected together (Holm 1979). Stimuli are resampled, seeds are not: the comparison is of
+these very instances of an untrained network. Two networks are called separable if the corrected p-value
 is below 0.05.
 """
 
@@ -37,6 +38,10 @@ def contrast(draws: list[xr.Dataset]) -> list[dict]:
         family = [_pair(networks[a], networks[b]) for a, b in itertools.combinations(networks, 2)]
         corrected = resampling.holm(np.array([pair["p_value"] for pair in family])) if family else []
         for pair, p_holm in zip(family, corrected, strict=True):
+            if pair["status"] == "ok" and len(family) * pair.pop("smallest_p") >= 0.05:
+                # With so many pairs not even the clearest difference could pass the correction.
+                pair["status"] = "too_few_resamples"
+            pair.pop("smallest_p", None)
             rows.append(
                 {"recording": recording, "region": region, "measure": measure, "p_holm": p_holm}
                 | pair
@@ -65,4 +70,5 @@ def _pair(first: xr.Dataset, second: xr.Dataset) -> dict:
         return common | {"p_value": 1.0, "status": "undefined"}
     if not np.isfinite(low):
         return common | {"p_value": 1.0, "status": "interval_undefined"}
-    return common | {"p_value": float(resampling.difference_p_value(samples)), "status": "ok"}
+    p = float(resampling.difference_p_value(samples))
+    return common | {"p_value": p, "smallest_p": 2 / (len(samples) + 1), "status": "ok"}

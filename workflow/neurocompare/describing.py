@@ -44,7 +44,7 @@ def describe(recording: xr.DataArray, description: str, *, name: str) -> tuple[l
         common = {
             "recording": name,
             "region": region,
-            "animal": animals[0] if len(animals) == 1 else "all",
+            "animal": animals[0] if len(animals) == 1 else "pooled",
             "description": description,
             "data_sha256": tables.combined_sha256(recording.attrs["sha256"]),
         }

@@ -125,7 +125,7 @@ def _ranked(scores: dict[str, np.ndarray]) -> list[dict]:
         {
             "network": network,
             "value": score[0],
-            "best": network == ranked[0],
+            "best": bool(network == ranked[0] and np.isfinite(score[0])),
             "separable": bool(network == ranked[0] and low > 0),
             "status": "ok" if np.isfinite(score[0]) else "undefined",
         }

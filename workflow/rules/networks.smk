@@ -1,4 +1,4 @@
-"""Train or load networks; extract what they do with stimuli."""
+"""Load networks, or initialise untrained ones; extract what they do with stimuli."""
 
 
 rule load_network:

@@ -66,7 +66,10 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     stimuli = array.coords["stimulus"].values.astype(str)
     plan = resampling.plan(f"agreement {seed}", len(stimuli), array.attrs["exchangeable"])
     targets = {region: target_of(part, stimuli) for region, part in regions(array)}
-    counts = {"n_stimuli": len(stimuli), "n_units": np.nan, "n_trials": array.sizes["rdm"]}
+    counts = {
+        region: {"n_stimuli": len(stimuli), "n_units": np.nan, "n_trials": part.sizes["rdm"]}
+        for region, part in regions(array)
+    }
     rows = []
     for one, other in itertools.permutations(targets, 2):
         model, target = targets[one].rdms[-1:], targets[other]
@@ -83,7 +86,7 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
             "p_value": resampling.p_value(value, null),
             "status": "no_ceiling",
         }
-        rows.append(_row("score of another region's mean RDM", other, f"of={one}", value) | statistics | counts)
+        rows.append(_row("score of another region's mean RDM", other, f"of={one}", value) | statistics | counts[other])
     for region, target in targets.items():
         if not target.pooled:
             continue
@@ -97,7 +100,7 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
             rows.append(
                 _row(f"noise ceiling, {bound} bound", region, "", values.mean())
                 | {"ci_low": ci[0], "ci_high": ci[1], "status": "no_null"}
-                | counts
+                | counts[region]
             )
     return rows, None
 

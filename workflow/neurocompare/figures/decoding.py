@@ -8,7 +8,7 @@ from neurocompare.tables import conditions
 
 
 def draw(descriptions: pd.DataFrame, path: str) -> None:
-    """Draw the decoding of one recording.
+    """Draw the decoding of the first recording and region.
 
     Parameters
     ----------
@@ -17,6 +17,10 @@ def draw(descriptions: pd.DataFrame, path: str) -> None:
     path : str
         The figure.
     """
+    first = descriptions.iloc[0]
+    descriptions = descriptions[
+        (descriptions["recording"] == first["recording"]) & (descriptions["region"] == first["region"])
+    ]
     figure, axes = style.subplots(1, 3, width=2.9, height=2.8)
     errors = conditions(descriptions[descriptions["quantity"] == "median absolute error"])
     for axis, varied, fixed in ((axes[0, 0], "neurons", "trials"), (axes[0, 1], "trials", "neurons")):

@@ -19,7 +19,9 @@ def draw(descriptions: pd.DataFrame, details: xr.Dataset, path: str) -> None:
     path : str
         The figure.
     """
-    rows = descriptions[descriptions["description"].str.startswith("nmf-")].set_index("quantity")
+    rows = descriptions[descriptions["description"].str.startswith("nmf-")]
+    # The first recording, region and factorisation, as in `details`.
+    rows = rows.drop_duplicates("quantity").set_index("quantity")
     figure, axes = style.subplots(1, 3, width=2.7, height=2.7)
     _error(axes[0, 0], details, int(rows.loc["number of parts", "value"]))
     weight = details["weight"].dropna("stimulus").values

@@ -5,6 +5,9 @@ import pandas as pd
 
 from neurocompare.figures import style
 
+FEW = 4
+"""Networks with at most this many layers of their own are drawn as horizontal lines."""
+
 
 def draw(scores: pd.DataFrame, titles: dict[str, str], path: str, agreement: pd.DataFrame | None = None) -> None:
     """Draw scores against layers: a row for each region, a column for each measure.
@@ -51,7 +54,7 @@ def draw(scores: pd.DataFrame, titles: dict[str, str], path: str, agreement: pd.
 def _sizes(region: str, scores: pd.DataFrame) -> str:
     """A title with all that the scores rest on."""
     first = scores.iloc[0]
-    animals = scores["animal"].nunique() - 2 if "all" in set(scores["animal"]) else 1
+    animals = scores["animal"].nunique() - 2 if "mean RDM" in set(scores["animal"]) else 1
     parts = [f"{first['n_stimuli']} stimuli"]
     if pd.notna(first["n_units"]):
         parts.append(f"{first['n_units']:.0f} units")
@@ -79,14 +82,19 @@ def _panel(axis, scores: pd.DataFrame, layers: list[str], titles: dict[str, str]
             continue
         colour, marker = style.COLOURS[k % len(style.COLOURS)], style.MARKERS[k % len(style.MARKERS)]
         table = mine.pivot(index="layer", columns="seed", values="value")
-        if set(table.index) <= set(layers):
-            _curve(axis, mine, table.reindex(layers), colour, marker, title)
+        own = list(dict.fromkeys(mine["layer"]))
+        if set(own) <= set(layers):
+            _curve(axis, mine, table.reindex(layers), np.arange(len(layers)), (colour, marker, title))
+        elif len(own) > FEW:
+            # Another deep network: its layers are spread evenly from the first to the last.
+            x = np.linspace(0, len(layers) - 1, len(own))
+            _curve(axis, mine, table.reindex(own), x, (colour, marker, f"{title} (by relative depth)"))
         else:
             _lines(axis, mine, colour, title, len(layers))
 
 
-def _curve(axis, scores, table, colour, marker, title) -> None:
-    x = np.arange(len(table))
+def _curve(axis, scores, table, x, look) -> None:
+    colour, marker, title = look
     axis.plot(x, table.mean(axis=1), color=colour, marker=marker, label=title)
     null = scores.groupby("layer")["null_high"].mean().reindex(table.index)
     axis.plot(x, null, color=colour, linestyle=":", linewidth=1, label=f"{title}: 95 % of shuffled stimuli")

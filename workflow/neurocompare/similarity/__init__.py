@@ -48,7 +48,7 @@ def rdm(x, distance: str = "correlation"):
     x : array of shape (n_stimuli, n_units)
         The representation.
     distance : {"correlation", "euclidean", "cosine"}
-        See `neurocompare.similarity.rdm`.
+        See `neurocompare.similarity.distances.from_grams`.
 
     Returns
     -------
