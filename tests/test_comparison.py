@@ -102,7 +102,7 @@ def test_rows_and_draws_of_responses(rng, measure, tmp_path):
     assert plain.drop(columns="n_features").notna().all(axis=None)
     assert np.all((plain["ci_low"] <= plain["value"]) & (plain["value"] <= plain["ci_high"]))
     assert plain["p_value"].between(1 / 41, 1).all()
-    assert set(selected["status"]) == {"selected_on_held_out_stimuli"}
+    assert selected["status"].tolist() == chosen_status(draws)
     assert set(table["animal"]) == {"m1"}
     np.testing.assert_allclose(draws["value"].values.ravel(), selected["value"])
     assert dict(draws.sizes) == {"region": 2, "seed": 2, "draw": 60}
@@ -111,12 +111,18 @@ def test_rows_and_draws_of_responses(rng, measure, tmp_path):
     assert tables.read(tmp_path / "scores.tsv")["value"].to_numpy() == pytest.approx(table["value"].to_numpy())
 
 
+def chosen_status(draws):
+    """Status of the selected rows: resamples without a score are left out of the interval, and counted."""
+    counts = np.isnan(draws["draws"]).sum("draw").values.ravel()
+    return ["selected_on_held_out_stimuli" + (f";undefined_resamples={k}" if k else "") for k in counts]
+
+
 def test_rows_of_rdms_one_animal_and_several(rng, tmp_path):
     layers = [rng.standard_normal((20, 9)) for _ in range(2)]
     rdms = np.stack([1 - np.corrcoef(layers[0] + rng.standard_normal((20, 9))) for _ in range(5)])
     rdms[:, np.arange(20), np.arange(20)] = 0
     recording = dissimilarities((rdms + rdms.transpose(0, 2, 1)) / 2, list("mabbc"), ["one"] + ["several"] * 4)
-    table, _ = compare(recording, activations(layers), RSA)
+    table, draws = compare(recording, activations(layers), RSA)
     assert set(table.columns) == set(tables.SCORES) - DIGESTS
     status = table[table["layer"] == "layer0"].set_index(["region", "animal"])["status"].to_dict()
     assert status.pop(("one", "m")) == "single_rdm"
@@ -124,7 +130,7 @@ def test_rows_of_rdms_one_animal_and_several(rng, tmp_path):
     assert status == {("several", animal): "ok" for animal in ("all", "a", "b", "c")}
     chosen = table[table["layer"] == "selected"]
     assert chosen["animal"].tolist() == ["m", "all"]
-    assert chosen["status"].tolist() == ["selected_on_held_out_stimuli", "selected_on_held_out_stimuli"]
+    assert chosen["status"].tolist() == chosen_status(draws)
     several = table[(table["region"] == "several") & (table["layer"] == "layer0")].set_index("animal")
     for column in ("value", "ceiling_low", "ceiling_high"):
         assert several.loc["all", column] == pytest.approx(several.loc[["a", "b", "c"], column].mean())
@@ -139,7 +145,7 @@ def test_rows_of_rdms_one_animal_and_several(rng, tmp_path):
 def test_every_gap_has_its_reason(rng):
     layers = [rng.standard_normal((20, 9)), np.ones((20, 9))]
     table, draws = compare(responses(rng.standard_normal((1, 20, 6))), activations(layers), SONG)
-    assert table["status"].tolist() == ["no_repeats", "undefined", "selected_on_held_out_stimuli"]
+    assert table["status"].tolist() == ["no_repeats", "undefined", *chosen_status(draws)]
     assert table["ceiling_low"].isna().all()
     assert np.isfinite(draws["value"]).all()
     table, _ = compare(responses(rng.standard_normal((2, 12, 6))), activations([layers[0][:12]]), SONG)
@@ -147,13 +153,13 @@ def test_every_gap_has_its_reason(rng):
     table, _ = compare(responses(rng.standard_normal((2, 20, 6))), activations(layers[1:]), SONG)
     assert table["status"].tolist() == ["undefined", "undefined"]
     silent = rng.standard_normal((2, 20, 6)) * np.array([0, 1, 1, 1, 0, 1])
-    table, _ = compare(responses(silent), activations(layers[:1]), RIDGE)
-    assert table["status"].tolist() == ["ok;undefined_units=2", "selected_on_held_out_stimuli"]
+    table, draws = compare(responses(silent), activations(layers[:1]), RIDGE)
+    assert table["status"].tolist() == ["ok;undefined_units=2", *chosen_status(draws)]
     # A half with a pattern that is the same in all units has no correlation distance, the mean of all trials has.
     sparse = rng.standard_normal((2, 20, 6))
     sparse[0, 3] = 0
-    table, _ = compare(responses(sparse), activations(layers[:1]), RSA)
-    assert table["status"].tolist() == ["ceiling_undefined", "selected_on_held_out_stimuli"]
+    table, draws = compare(responses(sparse), activations(layers[:1]), RSA)
+    assert table["status"].tolist() == ["ceiling_undefined", *chosen_status(draws)]
 
 
 @pytest.mark.parametrize("measure", [RSA, SONG, "rsa-distance=euclidean-compare=pearson", CROSS_HALF, RIDGE])

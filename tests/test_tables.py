@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from neurocompare import tables
 from neurocompare.errors import UserError
@@ -130,3 +131,24 @@ def test_conditions_spread_over_columns():
     assert found["fold"][5] == "a=b"
     assert found.loc[6, ["k", "fold"]].isna().all()
     assert found["value"].tolist() == [1, 2, 3]
+
+
+def test_the_digest_of_data_knows_the_options_and_that_of_code_all_steps():
+    recording = xr.DataArray([1.0], attrs={"sha256": {"file": "0" * 64}})
+
+    def data(options):
+        return tables.combined_sha256(tables.declared(recording, options, "1" * 64).attrs["sha256"])
+
+    assert data({"seed": 0}) == data({"seed": 0}) != data({"seed": 1})
+    assert recording.attrs["sha256"] == {"file": "0" * 64}
+    ingested = tables.declared(recording, {}, "1" * 64)
+    grams = xr.Dataset(attrs={"code_sha256": "2" * 64, "preprocessing": "{}", "batch": 4, "network": "pixels"})
+    whole = tables.code_sha256("3" * 64, ingested, grams)
+    assert whole == tables.code_sha256("3" * 64, ingested, grams.assign_attrs(network="other"))
+    others = [
+        tables.code_sha256("4" * 64, ingested, grams),
+        tables.code_sha256("3" * 64, tables.declared(recording, {}, "5" * 64), grams),
+        tables.code_sha256("3" * 64, ingested, grams.assign_attrs(batch=8)),
+        tables.code_sha256("3" * 64, ingested, grams.assign_attrs(preprocessing='{"size": 64}')),
+    ]
+    assert len({whole, *others}) == 5

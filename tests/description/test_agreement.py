@@ -97,7 +97,7 @@ def test_animals_bound_the_noise_ceiling(table, groups):
     truth = rdm_of(groups["many"].mean(0))
     assert low["value"] < np.mean([rsa.compare(truth, rdm, "pearson") for rdm in rdms]) < high["value"]
     assert low["ci_low"] < low["value"] < low["ci_high"]
-    assert (low["status"], high["status"]) == ("no_null", "no_null")
+    assert (low["status"], high["status"]) == ("no_null;no_ceiling", "no_null;no_ceiling")
     unrelated = bounds.loc[("other", "noise ceiling, lower bound")]
     assert unrelated["ci_low"] < 0.05
     # The upper bound is over-fitted: three animals without anything in common have one well above zero.

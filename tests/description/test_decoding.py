@@ -144,7 +144,7 @@ def test_rows_of_the_curve():
         assert row["p_value"] == pytest.approx(1 / 101)
         assert row["ci_low"] < row["value"] < row["ci_high"]
         assert row["status"] == "no_ceiling"
-    assert all(row["status"] == "no_null" for row in rows if row not in whole)
+    assert all(row["status"] == "no_null;no_ceiling" for row in rows if row not in whole)
     error = decoding.angular_error(details.decoded.sel(split="interleaved"), array.orientation.values)
     assert np.median(error) == pytest.approx(whole[0]["value"])
     again, _ = decoding.describe(array, VON_MISES, seed=0)
@@ -158,7 +158,7 @@ def test_one_block_and_labels_that_may_not_be_shuffled_are_told():
     )
     rows, _ = decoding.describe(array, VON_MISES, seed=0)
     by_split = {split: {r["status"] for r in rows if split in r["condition"]} for split in decoding.SPLITS}
-    assert by_split == {"interleaved": {"no_null"}, "chronological": {"one_block"}}
+    assert by_split == {"interleaved": {"no_null;no_ceiling"}, "chronological": {"one_block"}}
     with pytest.raises(UserError, match="one block"):
         decoding.describe(array, ABOVE, seed=0)
 

@@ -2,30 +2,14 @@
 
 import numpy as np
 import pytest
+from cubes import recording
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurocompare import representation
 from neurocompare.description import dimensionality
 from neurocompare.errors import UserError
 
 PLAIN, CROSS = dimensionality.DESCRIPTIONS
-
-
-def recording(cube, **attributes):
-    """Build a recording from (stimulus, repeat, unit)."""
-    n, n_repeats, p = cube.shape
-    known = {"source": "test", "citation": "test", "license": "test", "sha256": {}}
-    return representation.responses(
-        cube.reshape(n * n_repeats, p),
-        presentation={
-            "stimulus": np.repeat([f"s{i:03d}" for i in range(n)], n_repeats),
-            "repeat": np.tile(np.arange(n_repeats), n),
-            "block": np.tile(np.arange(n_repeats), n),
-        },
-        unit={"unit_id": [f"u{i}" for i in range(p)], "area": ["V1"] * p, "animal": ["a"] * p, "session": ["s"] * p},
-        attributes=known | {"response": "dF/F", "exchangeable": "stimulus", "simultaneous": True} | attributes,
-    )
 
 
 def test_known_spectrum():

@@ -4,27 +4,12 @@ import time
 
 import numpy as np
 import pytest
+from cubes import recording
 
-from neurocompare import files, representation
+from neurocompare import files
 from neurocompare.description import nmf
 from neurocompare.errors import UserError
 from neurocompare.recordings import antolik2016
-
-
-def recording(cube, **attributes):
-    """Build a recording from (stimulus, repeat, unit)."""
-    n, n_repeats, p = cube.shape
-    known = {"source": "test", "citation": "test", "license": "test", "sha256": {}}
-    return representation.responses(
-        cube.reshape(n * n_repeats, p),
-        presentation={
-            "stimulus": np.repeat([f"s{i:03d}" for i in range(n)], n_repeats),
-            "repeat": np.tile(np.arange(n_repeats), n),
-            "block": np.tile(np.arange(n_repeats), n),
-        },
-        unit={"unit_id": [f"u{i}" for i in range(p)], "area": ["V1"] * p, "animal": ["a"] * p, "session": ["s"] * p},
-        attributes=known | {"response": "dF/F", "exchangeable": "stimulus", "simultaneous": True} | attributes,
-    )
 
 
 def planted(rank, n=36, p=45, n_repeats=6, seed=0, mean=4.0):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from cubes import recording
 
 from neurocompare import files, representation
 from neurocompare.description import reliability
@@ -9,22 +10,6 @@ from neurocompare.errors import UserError
 from neurocompare.recordings import antolik2016
 
 HALVES, RANDOM = reliability.DESCRIPTIONS
-
-
-def recording(cube, **attributes):
-    """Build a recording from (stimulus, repeat, unit)."""
-    n, n_repeats, p = cube.shape
-    known = {"source": "test", "citation": "test", "license": "test", "sha256": {}}
-    return representation.responses(
-        cube.reshape(n * n_repeats, p),
-        presentation={
-            "stimulus": np.repeat([f"s{i:03d}" for i in range(n)], n_repeats),
-            "repeat": np.tile(np.arange(n_repeats), n),
-            "block": np.tile(np.arange(n_repeats), n),
-        },
-        unit={"unit_id": [f"u{i}" for i in range(p)], "area": ["V1"] * p, "animal": ["a"] * p, "session": ["s"] * p},
-        attributes=known | {"response": "dF/F", "exchangeable": "stimulus", "simultaneous": True} | attributes,
-    )
 
 
 def planted(n, n_repeats, p, snr, seed):
@@ -126,7 +111,8 @@ def test_odd_and_unequal_repeats_give_halves_of_equal_size():
 
 def test_nulls_need_exchangeable_stimuli():
     rows = reliability.describe(recording(planted(20, 4, 5, 1, 0), exchangeable="block"), HALVES, seed=0)[0]
-    assert rows[0]["status"] == "no_null"
+    assert rows[0]["status"] == "no_null;no_ceiling"
+    assert by_quantity(rows)["units constant in a half"]["status"] == "no_null;no_interval;no_ceiling"
     assert np.isnan(rows[0]["p_value"])
 
 

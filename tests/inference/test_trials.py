@@ -69,20 +69,25 @@ def test_repeated_means_twice_for_every_stimulus(counts, expected):
     assert trials.repeated(array) is expected
 
 
+@pytest.mark.parametrize("repeats", [4, 5])
 @pytest.mark.parametrize("blocks", ["one", "within", "across"])
-def test_halves_never_overlap_and_use_every_trial(blocks):
-    shown = np.tile(["a", "b", "c"], 5)
-    block = {"one": np.zeros(15, dtype=int), "within": np.arange(15) % 3, "across": np.arange(15) // 3}[blocks]
+def test_halves_are_equal_never_overlap_and_use_every_trial_of_an_even_number(blocks, repeats):
+    n = 3 * repeats
+    shown = np.tile(["a", "b", "c"], repeats)
+    block = {"one": np.zeros(n, dtype=int), "within": np.arange(n) % 3, "across": np.arange(n) // 3}[blocks]
     used = markers(recording(shown, block), STIMULI, 8)
     assert not (used[:, 0] & used[:, 1]).any()
-    assert np.all(used.any((1, 2)))
+    # Equal halves have noise of equal variance, as the ceiling needs it; the odd trial is another one each time.
+    np.testing.assert_array_equal(used.sum(3), repeats // 2)
+    assert np.all(used.any((1, 2)).sum(1) == 3 * (repeats // 2) * 2)
+    assert np.all(used.any((0, 1, 2)))
     # Every stimulus is in both halves, and only its own trials are averaged.
     assert np.all(used.any(3))
     for k, stimulus in enumerate(STIMULI):
         assert set(shown[used[:, :, k].any((0, 1))]) == {stimulus}
 
 
-@pytest.mark.parametrize(("blocks", "splits"), [(2, 1), (4, 3), (5, 10), (14, 20)])
+@pytest.mark.parametrize(("blocks", "splits"), [(2, 1), (3, 3), (4, 3), (5, 15), (14, 20), (15, 20)])
 def test_whole_blocks_stay_together(blocks, splits):
     shown = np.tile(["a", "b", "c"], 2 * blocks)
     block = np.repeat(np.arange(blocks), 6) * 7
@@ -90,7 +95,7 @@ def test_whole_blocks_stay_together(blocks, splits):
     assert len(used) == splits
     for first, second in used:
         assert not set(block[first]) & set(block[second])
-        assert len(set(block[first])) == blocks // 2
+        assert len(set(block[first])) == len(set(block[second])) == blocks // 2
     # No split appears twice, not even with its halves exchanged.
     assert len({frozenset(map(bytes, pair)) for pair in used}) == splits
 

@@ -183,8 +183,9 @@ def test_the_run_makes_what_the_study_promises(finished):
     # The population is tuned to orientation, which a bank of oriented filters has and pixels hide.
     by_network = whole.groupby("network")["value"].mean()
     assert by_network["gabor_bank"] > by_network["pixels"]
-    assert scores.groupby("measure")["code_sha256"].nunique().eq(1).all()
-    assert scores["code_sha256"].nunique() == 2
+    # All code and settings from the raw data to the score: those of the measure and of the network.
+    assert scores.groupby(["measure", "network"])["code_sha256"].nunique().eq(1).all()
+    assert scores["code_sha256"].nunique() == 4
 
 
 def test_a_second_run_has_nothing_to_do(workflow, finished):

@@ -284,7 +284,9 @@ def _rows(evaluation, target, chosen, part, activations, common) -> list[dict]:
         series = {"all": (members, recorded("all"))} | series
     for animal, (members, size) in series.items():
         value = evaluation.value[members].mean(0)
-        low, high = resampling.interval(evaluation.draws[:, members].mean(1))
+        draws = evaluation.draws[:, members].mean(1)
+        low, high = resampling.interval(draws)
+        dropped = np.where(np.isfinite(value), (~np.isfinite(draws)).sum(0), 0)
         null = evaluation.null[:, members].mean(1)
         p = resampling.p_value(value, null)
         null_high = np.quantile(null, 0.95, axis=0)
@@ -308,7 +310,8 @@ def _rows(evaluation, target, chosen, part, activations, common) -> list[dict]:
                     "ci_high": high[k],
                     "p_value": p[k],
                     "n_features": units.ravel()[k],
-                    "status": _status(target, animal, value[k], ceiling, low[k], null_high[k], unscored[k]),
+                    "status": _status(target, animal, value[k], ceiling, low[k], null_high[k])
+                    + _counted(undefined_units=unscored[k], undefined_resamples=dropped[k]),
                 }
                 | size
             )
@@ -318,6 +321,7 @@ def _rows(evaluation, target, chosen, part, activations, common) -> list[dict]:
     for s, seed in enumerate(seeds):
         if np.isfinite(chosen[s, 0]):
             status = ["selected_on_held_out_stimuli"] + ["interval_undefined"] * (not np.isfinite(low[s]))
+            status[-1] += _counted(undefined_resamples=(~np.isfinite(chosen[s, 1:])).sum())
         else:
             status = ["undefined" if evaluation.halves else "too_few_stimuli_to_select"]
         rows.append(
@@ -341,10 +345,14 @@ def _rows(evaluation, target, chosen, part, activations, common) -> list[dict]:
     return rows
 
 
-def _status(target, animal: str, value: float, ceiling: tuple, low: float, null: float, unscored: int) -> str:
-    """Give all reasons for what a row lacks, or ok; then the number of units that could not be scored."""
-    reasons = (_missing(target, animal, ceiling, low, null) or ["ok"]) if np.isfinite(value) else ["undefined"]
-    return ";".join(reasons + [f"undefined_units={unscored}"] * bool(unscored))
+def _status(target: Target, animal: str, value: float, ceiling: tuple, low: float, null: float) -> str:
+    """Give all reasons for what a row lacks, or ok."""
+    return ";".join(_missing(target, animal, ceiling, low, null) or ["ok"]) if np.isfinite(value) else "undefined"
+
+
+def _counted(**counts: int) -> str:
+    """Name what was left out, and how often."""
+    return "".join(f";{name}={count}" for name, count in counts.items() if count)
 
 
 def _missing(target: Target, animal: str, ceiling: tuple, low: float, null: float) -> list[str]:

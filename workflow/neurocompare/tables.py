@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import xarray as xr
 
 from neurocompare.errors import UserError
 from neurocompare.files import written
@@ -171,13 +172,55 @@ def read(path: str | Path) -> pd.DataFrame:
     return table
 
 
-def combined_sha256(checksums: dict[str, str]) -> str:
+def declared(recording: xr.DataArray, options: dict, code: str) -> xr.DataArray:
+    """Add to a recording what it was made with, beside the files it was made from.
+
+    Parameters
+    ----------
+    recording : DataArray
+        A representation.
+    options : dict
+        The options of its loader: another window gives other data from the same files.
+    code : str
+        Digest of the code that made it.
+
+    Returns
+    -------
+    DataArray
+        With the entry ``options`` in the attribute ``sha256``, and the attribute ``code_sha256``.
+    """
+    checksums = recording.attrs["sha256"] | {"options": combined_sha256(options)}
+    return recording.assign_attrs(sha256=checksums, code_sha256=code)
+
+
+def code_sha256(own: str, *inputs: xr.DataArray | xr.Dataset) -> str:
+    """Return the digest of all code and settings that a number depends on.
+
+    Parameters
+    ----------
+    own : str
+        Digest of the code of the last step.
+    *inputs : DataArray or Dataset
+        What that step read: recordings, features or Gram matrices.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits; they depend on the code that made each input, and for a network on the
+        preparation of its images and the size of its batches.
+    """
+    names = ("code_sha256", "preprocessing", "batch")
+    used = [{name: str(item.attrs[name]) for name in names if name in item.attrs} for item in inputs]
+    return combined_sha256({"own": own, "inputs": used})
+
+
+def combined_sha256(checksums: dict) -> str:
     """Return one checksum for several inputs.
 
     Parameters
     ----------
-    checksums : dict of str to str
-        From the name of each input to its SHA-256.
+    checksums : dict
+        From the name of each input to its SHA-256, or anything else that JSON can hold.
 
     Returns
     -------

@@ -19,7 +19,8 @@ def main(snakemake):
             name=snakemake.wildcards.recording,
             network=snakemake.wildcards.network,
         )
-        rows = [row | {"weights_sha256": weights[row["seed"]], "code_sha256": snakemake.params.code} for row in rows]
+        code = tables.code_sha256(snakemake.params.code, recording, *seeds)
+        rows = [row | {"weights_sha256": weights[row["seed"]], "code_sha256": code} for row in rows]
         datasets.write(draws, snakemake.output.draws)
         tables.write(rows, tables.SCORES, snakemake.output.scores)
 

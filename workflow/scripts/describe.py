@@ -10,7 +10,8 @@ def main(snakemake):
         recording = representation.read(snakemake.input.recording)
         name, description = snakemake.wildcards.recording, snakemake.wildcards.description
         rows, details = describing.describe(recording, description, name=name)
-        rows = [row | {"code_sha256": snakemake.params.code} for row in rows]
+        code = tables.code_sha256(snakemake.params.code, recording)
+        rows = [row | {"code_sha256": code} for row in rows]
         datasets.write(details, snakemake.output.details)
         tables.write(rows, tables.DESCRIPTIONS, snakemake.output.table)
 

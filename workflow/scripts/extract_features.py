@@ -13,6 +13,7 @@ def main(snakemake):
     with job(snakemake.log[0]):
         entry, layer = snakemake.params.network, snakemake.wildcards.layer
         network, inputs, identity = definition.prepared(entry, snakemake.input.images, list(snakemake.input.weights))
+        identity["code_sha256"] = snakemake.params.code
         values = activations.features(network, inputs, layer, batch=entry["batch"])
         labels = {"network": snakemake.wildcards.network, "seed": snakemake.wildcards.seed, "layer": layer}
         representation.write(definition.representation_of(values, inputs, labels, identity), snakemake.output.features)

@@ -14,7 +14,7 @@ def main(snakemake):
         entry = snakemake.params.network
         network, inputs, identity = definition.prepared(entry, snakemake.input.images, list(snakemake.input.weights))
         grams = activations.grams(network, inputs, batch=entry["batch"], block=entry["block"])
-        identity["network"] = snakemake.wildcards.network
+        identity |= {"network": snakemake.wildcards.network, "code_sha256": snakemake.params.code}
         grams = grams.assign_attrs(identity).assign_coords(seed=int(snakemake.wildcards.seed))
         datasets.write(grams, snakemake.output.grams)
 

@@ -3,7 +3,7 @@
 import importlib
 from pathlib import Path
 
-from neurocompare import representation
+from neurocompare import representation, tables
 from neurocompare.errors import check_options
 from neurocompare.files import verified
 from neurocompare.jobs import job
@@ -17,7 +17,10 @@ def main(snakemake):
         loader = importlib.import_module(f"neurocompare.recordings.{snakemake.params.loader}")
         options = dict(snakemake.params.options, sha256=checksums)
         check_options(loader.ingest, options, f"recording '{snakemake.wildcards.recording}'")
-        representation.write(loader.ingest(files, **options), snakemake.output.recording)
+        recording = tables.declared(
+            loader.ingest(files, **options), dict(snakemake.params.options), snakemake.params.code
+        )
+        representation.write(recording, snakemake.output.recording)
 
 
 main(snakemake)

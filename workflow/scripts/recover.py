@@ -15,7 +15,8 @@ def main(snakemake):
             for (network, layer), path in zip(layers.items(), snakemake.input.candidates, strict=True)
         }
         rows = recovery.recover(generators, candidates, snakemake.wildcards.measure, **options)
-        labels = {"recovery": snakemake.wildcards.recovery, "code_sha256": snakemake.params.code}
+        code = tables.code_sha256(snakemake.params.code, *generators, *candidates.values())
+        labels = {"recovery": snakemake.wildcards.recovery, "code_sha256": code}
         tables.write([row | labels for row in rows], tables.RECOVERIES, snakemake.output.table)
 
 

@@ -1,6 +1,6 @@
 """Simulate a recording, and store its truth beside it."""
 
-from neurocompare import datasets, representation
+from neurocompare import datasets, representation, tables
 from neurocompare.errors import check_options
 from neurocompare.jobs import job
 from neurocompare.recordings import simulated
@@ -13,7 +13,7 @@ def main(snakemake):
         check_options(simulated.orientation, options, f"recording '{snakemake.wildcards.recording}'")
         recording, truth = simulated.orientation(**options)
         datasets.write(truth, snakemake.output.truth)
-        representation.write(recording, snakemake.output.recording)
+        representation.write(tables.declared(recording, options, snakemake.params.code), snakemake.output.recording)
 
 
 main(snakemake)

@@ -67,7 +67,11 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     plan = resampling.plan(f"agreement {seed}", len(stimuli), array.attrs["exchangeable"])
     targets = {region: target_of(part, stimuli) for region, part in regions(array)}
     counts = {
-        region: {"n_stimuli": len(stimuli), "n_units": np.nan, "n_trials": part.sizes["rdm"]}
+        region: {
+            "n_stimuli": len(stimuli),
+            "n_units": part.coords["n_units"].values.max() if "n_units" in part.coords else np.nan,
+            "n_trials": part.sizes["rdm"],
+        }
         for region, part in regions(array)
     }
     rows = []
@@ -99,7 +103,7 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
             ci = resampling.interval(draws)
             rows.append(
                 _row(f"noise ceiling, {bound} bound", region, "", values.mean())
-                | {"ci_low": ci[0], "ci_high": ci[1], "status": "no_null"}
+                | {"ci_low": ci[0], "ci_high": ci[1], "status": "no_null;no_ceiling"}
                 | counts[region]
             )
     return rows, None

@@ -54,8 +54,8 @@ def row(
     ci : tuple of two floats
         The 95 % interval.
     status : str, optional
-        Why something is missing; by default the first that applies of ``undefined`` (no value),
-        ``no_null``, ``no_interval`` and ``no_ceiling``.
+        Why something is missing; by default ``undefined`` (no value), or all that apply of ``no_null``,
+        ``no_interval`` and ``no_ceiling``, joined by semicolons.
 
     Returns
     -------
@@ -69,8 +69,8 @@ def row(
         mean, top = float(np.mean(null)), float(np.quantile(null, 0.95))
         p = (1 + int((sign * null >= sign * value - 1e-12).sum())) / (len(null) + 1)
     if status is None:
-        missing = (("undefined", value), ("no_null", mean), ("no_interval", low))
-        status = next((word for word, number in missing if np.isnan(number)), "no_ceiling")
+        missing = [word for word, number in (("no_null", mean), ("no_interval", low)) if np.isnan(number)]
+        status = "undefined" if np.isnan(value) else ";".join([*missing, "no_ceiling"])
     return {
         "quantity": quantity,
         "condition": condition,

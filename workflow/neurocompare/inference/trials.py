@@ -88,7 +88,8 @@ def halves(recording: xr.DataArray, stimuli: np.ndarray, *, splits: int) -> np.n
     """Average responses over random, non-overlapping halves of the trials.
 
     Whole blocks go to one half wherever every stimulus then stays in both halves, because trials of a
-    block share slow fluctuations; otherwise the trials of each stimulus are halved by themselves.
+    block share slow fluctuations; otherwise the trials of each stimulus are halved by themselves. Halves
+    are of equal size: of an odd number, another block or trial is left out in each split.
 
     Parameters
     ----------
@@ -106,10 +107,10 @@ def halves(recording: xr.DataArray, stimuli: np.ndarray, *, splits: int) -> np.n
     """
     seed = [zlib.crc32(b"halves"), recording.sizes["presentation"]]
     chosen = _block_halves(recording, stimuli, splits, seed) or _trial_halves(recording, stimuli, splits, seed)
-    return np.stack([[mean(recording, stimuli, half), mean(recording, stimuli, ~half)] for half in chosen])
+    return np.stack([[mean(recording, stimuli, half) for half in pair] for pair in chosen])
 
 
-def _block_halves(recording, stimuli, splits, seed) -> list[np.ndarray]:
+def _block_halves(recording, stimuli, splits, seed) -> list[tuple[np.ndarray, np.ndarray]]:
     blocks = recording.coords["block"].values
     labels = np.unique(blocks)
     index = trial_index(recording, stimuli)
@@ -118,30 +119,27 @@ def _block_halves(recording, stimuli, splits, seed) -> list[np.ndarray]:
     half = len(labels) // 2
     rng = np.random.default_rng(seed)
     if len(labels) <= 12:
-        groups = list(itertools.combinations(labels, half))
-        # With an even number of blocks each split appears twice, with its halves exchanged.
-        groups = groups[: len(groups) // 2] if len(labels) % 2 == 0 else groups
+        firsts = itertools.combinations(labels, half)
+        groups = [(a, b) for a in firsts for b in itertools.combinations(np.setdiff1d(labels, a), half) if a < b]
         groups = [groups[k] for k in rng.permutation(len(groups))[:splits]]
     else:
-        groups = [rng.permutation(labels)[:half] for _ in range(splits)]
-    chosen = [np.isin(blocks, group) for group in groups]
-    whole = [
-        c
-        for c in chosen
-        if all(np.bincount(index[(index >= 0) & side], minlength=len(stimuli)).min() > 0 for side in (c, ~c))
-    ]
-    return whole if len(whole) == len(chosen) else []
+        orders = [rng.permutation(labels) for _ in range(splits)]
+        groups = [(order[:half], order[half : 2 * half]) for order in orders]
+    chosen = [tuple(np.isin(blocks, group) for group in pair) for pair in groups]
+    counts = (np.bincount(index[(index >= 0) & side], minlength=len(stimuli)) for pair in chosen for side in pair)
+    return chosen if all(count.min() > 0 for count in counts) else []
 
 
-def _trial_halves(recording, stimuli, splits, seed) -> list[np.ndarray]:
+def _trial_halves(recording, stimuli, splits, seed) -> list[tuple[np.ndarray, np.ndarray]]:
     index = trial_index(recording, stimuli)
     rng = np.random.default_rng([*seed, 1])
     chosen = []
     for _ in range(splits):
         order = rng.permutation(len(index))
-        half = np.zeros(len(index), dtype=bool)
+        pair = np.zeros((2, len(index)), dtype=bool)
         for k in range(len(stimuli)):
             mine = order[index[order] == k]
-            half[mine[: len(mine) // 2]] = True
-        chosen.append(half)
+            half = len(mine) // 2
+            pair[0, mine[:half]] = pair[1, mine[half : 2 * half]] = True
+        chosen.append(tuple(pair))
     return chosen

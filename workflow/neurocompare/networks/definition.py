@@ -106,5 +106,6 @@ def representation_of(values: np.ndarray, inputs: xr.DataArray, labels: dict[str
             "license": "see config/networks.yaml",
             "sha256": {"weights": identity["weights_sha256"], "stimuli": identity["stimuli_sha256"]},
             "preprocessing": identity["preprocessing"],
+            "code_sha256": identity.get("code_sha256", "none"),
         },
     )

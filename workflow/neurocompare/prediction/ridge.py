@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 
-from neurocompare.similarity.arrays import Grams, require_stimuli
+from neurocompare.similarity.arrays import Grams, declaration, require_stimuli
 from neurocompare.similarity.evaluation import Evaluation, majorities
 
 MINIMUM_STIMULI = 20
@@ -26,23 +26,16 @@ NULL_UNITS = 100
 _SEED = 20220801
 
 
-def _metadata(folds: int) -> dict:
-    return {
-        "summary": f"encoding: ridge from features to neurons, {folds} folds over stimuli, median r over neurons",
-        "low": -1.0,
-        "high": 1.0,
-        "direction": "higher",
-        "unit": "1",
-        "symmetric": False,
-        "metric": False,
-        "invariances": "isotropic scale, permutation, orthogonal, translation",
-        "accepts": "responses",
-        "minimum_stimuli": MINIMUM_STIMULI,
-        "repeats": False,
-    }
-
-
-MEASURES = {f"ridge-folds={folds}": _metadata(folds) for folds in (5, 10)}
+MEASURES = {
+    f"ridge-folds={folds}": declaration(
+        f"encoding: ridge from features to neurons, {folds} folds over stimuli, median r over neurons",
+        low=-1.0,
+        symmetric=False,
+        invariances="isotropic scale, permutation, orthogonal, translation",
+        minimum_stimuli=MINIMUM_STIMULI,
+    )
+    for folds in (5, 10)
+}
 
 
 def score(x: np.ndarray, y: np.ndarray, options: dict[str, str]) -> float:

@@ -48,6 +48,56 @@ class Grams:
         return cls(x @ x.transpose(0, 2, 1), x.sum(2), np.full(len(x), x.shape[2]))
 
 
+def declaration(
+    summary: str,
+    *,
+    invariances: str,
+    minimum_stimuli: int,
+    low: float,
+    high: float = 1.0,
+    accepts: str = "responses",
+    symmetric: bool = True,
+    repeats: bool = False,
+) -> dict:
+    """Declare a measure: a row of the table that ``similarity.measures()`` shows, and what studies must meet.
+
+    Parameters
+    ----------
+    summary : str
+        One line.
+    invariances : str
+        Transformations of units that leave the score as it is, separated by commas.
+    minimum_stimuli : int
+        Fewest stimuli for which the measure is defined.
+    low, high : float
+        The range of the score.
+    accepts : str
+        Kinds of representation, ``responses`` or ``responses, rdm``.
+    symmetric : bool
+        Whether the two representations may change places.
+    repeats : bool
+        Whether every stimulus must have been shown at least twice.
+
+    Returns
+    -------
+    dict
+        The declaration; all scores are better when higher and have no unit, and none is a metric.
+    """
+    return {
+        "summary": summary,
+        "low": low,
+        "high": high,
+        "direction": "higher",
+        "unit": "1",
+        "symmetric": symmetric,
+        "metric": False,
+        "invariances": invariances,
+        "accepts": accepts,
+        "minimum_stimuli": minimum_stimuli,
+        "repeats": repeats,
+    }
+
+
 def checked(x: np.ndarray, name: str) -> np.ndarray:
     """Return `x` as a finite two-dimensional float array.
 

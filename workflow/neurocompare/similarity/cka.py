@@ -13,25 +13,21 @@ import numpy as np
 
 from neurocompare.errors import UserError
 from neurocompare.similarity import evaluation
-from neurocompare.similarity.arrays import Grams, require_stimuli
+from neurocompare.similarity.arrays import Grams, declaration, require_stimuli
 
 MINIMUM_STIMULI = 5
 
 
 def _metadata(summary: str, low: float, high: float = 1.0, repeats: bool = False) -> dict:
-    return {
-        "summary": summary,
-        "low": low,
-        "high": high,
-        "direction": "higher",
-        "unit": "1",
-        "symmetric": not repeats,
-        "metric": False,
-        "invariances": "isotropic scale, permutation, orthogonal, translation",
-        "accepts": "responses",
-        "minimum_stimuli": MINIMUM_STIMULI,
-        "repeats": repeats,
-    }
+    return declaration(
+        summary,
+        low=low,
+        high=high,
+        symmetric=not repeats,
+        invariances="isotropic scale, permutation, orthogonal, translation",
+        minimum_stimuli=MINIMUM_STIMULI,
+        repeats=repeats,
+    )
 
 
 MEASURES = {

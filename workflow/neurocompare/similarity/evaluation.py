@@ -113,6 +113,8 @@ def evaluate(
     others = matrices(candidates)
     own = target.rdms if target.rdms is not None else matrices(Grams.of(target.responses))
     halves = _matrices(target.halves, matrices)
+    if cross_half and halves is None:
+        raise UserError("cross-half normalisation needs halves of the trials, in which every stimulus is defined")
     extra = {"halves": halves} if cross_half else {}
     embedded, embedded_others = embed(own, **extra), embed(others)
     if cross_half:

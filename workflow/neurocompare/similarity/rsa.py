@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from neurocompare.similarity import evaluation
-from neurocompare.similarity.arrays import Grams, require_stimuli
+from neurocompare.similarity.arrays import Grams, declaration, require_stimuli
 from neurocompare.similarity.distances import DISTANCES, from_grams
 
 COMPARATORS = {
@@ -41,19 +41,13 @@ _INVARIANCES = {
 def _metadata(distance: str, comparator: str) -> dict:
     # The Euclidean RDM scales with the data, and only cosine-like comparators forgive a factor: all here do.
     scale = ", isotropic scale" if distance == "euclidean" else ""
-    return {
-        "summary": f"RSA: {distance}-distance RDMs compared by the {COMPARATORS[comparator]}",
-        "low": 0.0 if comparator in ("cosine", "whitened-cosine") else -1.0,
-        "high": 1.0,
-        "direction": "higher",
-        "unit": "1",
-        "symmetric": True,
-        "metric": False,
-        "invariances": _INVARIANCES[distance] + scale,
-        "accepts": "responses, rdm",
-        "minimum_stimuli": MINIMUM_STIMULI,
-        "repeats": False,
-    }
+    return declaration(
+        f"RSA: {distance}-distance RDMs compared by the {COMPARATORS[comparator]}",
+        low=0.0 if comparator in ("cosine", "whitened-cosine") else -1.0,
+        invariances=_INVARIANCES[distance] + scale,
+        accepts="responses, rdm",
+        minimum_stimuli=MINIMUM_STIMULI,
+    )
 
 
 MEASURES = {
