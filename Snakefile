@@ -19,6 +19,7 @@ configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/inputs_recordings.smk"
 include: "workflow/rules/inputs.smk"
 
 

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+ABOUT = {"source": "here", "citation": "us", "license": "none", "sha256": {}}
+"""What the catalogue would say of a recording."""
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

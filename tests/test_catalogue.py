@@ -198,7 +198,7 @@ MISTAKES = {
         ("[mouse]", "[mose]", "unknown recording 'mose'; did you mean mouse"),
         ("[mouse]", "[]", "recordings … non-empty"),
         ("[mouse]", "[mouse-session=1]", "'mouse-session=1' … takes no options"),
-        ("[mouse]", "[monkey]", "'monkey' … name one session, monkey-session=1 to monkey-session=3"),
+        ("[mouse]", "[monkey]", "'monkey' … name one session, monkey-session=K with K one of 1, 2, 3"),
         ("[mouse]", "[monkey-session=4]", "'monkey-session=4' … name one session"),
         ("[mouse]", "[monkey-session=one]", "'monkey-session=one' … name one session"),
         ("[mouse]", "[monkey-sesion=1]", "'monkey-sesion=1' … name one session"),

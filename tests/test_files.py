@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -10,7 +9,6 @@ import sys
 import pytest
 
 from neurocompare import files
-from neurocompare.errors import UserError
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path):
@@ -71,42 +69,3 @@ def test_the_checksum_is_that_of_the_content(tmp_path):
     assert files.sha256(path) == hashlib.sha256(content).hexdigest()
     path.write_bytes(b"")
     assert files.sha256(path) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-
-
-@pytest.fixture
-def pair(tmp_path):
-    paths = [tmp_path / "a.npy", tmp_path / "b.npy"]
-    for path in paths:
-        path.write_text(path.name)
-    return paths, {path.name: files.sha256(path) for path in paths}
-
-
-def test_verified_files_are_given_by_name(pair):
-    paths, checksums = pair
-    assert files.verified(paths, checksums | {"of another file": "0" * 64}) == dict(zip(checksums, paths, strict=True))
-    assert files.verified([], {}) == {}
-
-
-def test_a_file_with_another_checksum_is_named_and_left_alone(pair):
-    paths, checksums = pair
-    paths[1].write_text("something else")
-    before = paths[1].stat()
-    with pytest.raises(UserError) as caught:
-        files.verified(paths, checksums)
-    message = str(caught.value)
-    assert message.startswith(f"{paths[1]}: ")
-    assert re.findall("[0-9a-f]{64}", message) == [hashlib.sha256(b"something else").hexdigest(), checksums["b.npy"]]
-    assert "remove the file" in message
-    after = paths[1].stat()
-    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
-    assert paths[1].read_text() == "something else"
-
-
-def test_a_file_that_cannot_be_read_is_named(pair):
-    paths, checksums = pair
-    paths[0].unlink()
-    with pytest.raises(UserError, match=f"^{paths[0]}: cannot be read .No such file"):
-        files.verified(paths, checksums)
-    paths[0].mkdir()
-    with pytest.raises(UserError, match=f"^{paths[0]}: cannot be read .Is a directory"):
-        files.verified(paths, checksums)

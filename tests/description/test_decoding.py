@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import ABOUT
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -9,7 +10,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from neurocompare import files, representation
 from neurocompare.description import classifiers, decoding
 from neurocompare.errors import UserError
-from neurocompare.recordings import macaque_v1_gratings, simulated
+from neurocompare.recordings import macaque_v1_gratings, simulated_orientation
 
 ATTRIBUTES = {
     "exchangeable": "stimulus",
@@ -87,7 +88,7 @@ def test_training_statistics_only():
 
 @pytest.fixture(scope="module")
 def limited():
-    return simulated.orientation(neurons=400, trials=600, seed=0, limit_degrees=5.0, event_size=0.1)[0]
+    return simulated_orientation.simulate(neurons=400, trials=600, seed=0, limit_degrees=5.0, event_size=0.1)[0]
 
 
 def test_the_error_falls_with_neurons_to_the_planted_limit(limited):
@@ -136,7 +137,7 @@ def test_interleaved_folds_hold_every_orientation_even_where_conditions_come_in_
 
 
 def test_rows_of_the_curve():
-    array, _ = simulated.orientation(neurons=80, trials=200, seed=1)
+    array, _ = simulated_orientation.simulate(neurons=80, trials=200, seed=1)
     rows, details = decoding.describe(array, VON_MISES, seed=0)
     whole = [row for row in rows if "neurons=80;trials=150" in row["condition"]]
     assert [row["condition"].split(";")[0] for row in whole] == ["split=interleaved", "split=chronological"]
@@ -271,7 +272,7 @@ def test_messages_name_what_is_missing():
 def gratings(real_data, session, **options):
     path = real_data / "macaque_v1_gratings" / macaque_v1_gratings.FILE
     checksum = {path.name: files.sha256(path)}
-    return macaque_v1_gratings.ingest({path.name: path}, sha256=checksum, session=session, **options)
+    return macaque_v1_gratings.ingest({path.name: path}, about=ABOUT | {"sha256": checksum}, session=session, **options)
 
 
 @pytest.mark.parametrize("session", range(1, 18))

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from conftest import ABOUT
 from cubes import recording
 
-from neurocompare import files
 from neurocompare.description import identification
 from neurocompare.errors import UserError
 from neurocompare.recordings import antolik2016
@@ -72,7 +72,7 @@ def test_published_identification_of_mouse_v1(real_data):
     """.49 with z-scored units and the mean of the other nine repeats."""
     folder = real_data / "antolik2016_mouse_v1" / "region1"
     paths = {name: folder / name for name in (antolik2016.TRIALS_FILE, antolik2016.MEANS_FILE)}
-    array = antolik2016.ingest(paths, sha256={name: files.sha256(path) for name, path in paths.items()})
+    array = antolik2016.ingest(paths, about=ABOUT)
     (row,), _ = identification.describe(array, CORRELATION, seed=0)
     assert row["value"] == pytest.approx(0.49, abs=1e-9)
     assert row["p_value"] == pytest.approx(1 / 1001)

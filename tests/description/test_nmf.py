@@ -4,9 +4,9 @@ import time
 
 import numpy as np
 import pytest
+from conftest import ABOUT
 from cubes import recording
 
-from neurocompare import files
 from neurocompare.description import nmf
 from neurocompare.errors import UserError
 from neurocompare.recordings import antolik2016
@@ -146,7 +146,7 @@ def test_what_is_missing_is_told():
 def test_parts_of_mouse_v1_in_time(real_data):
     folder = real_data / "antolik2016_mouse_v1" / "region1"
     paths = {name: folder / name for name in (antolik2016.TRIALS_FILE, antolik2016.MEANS_FILE)}
-    array = antolik2016.ingest(paths, sha256={name: files.sha256(path) for name, path in paths.items()})
+    array = antolik2016.ingest(paths, about=ABOUT)
     started = time.process_time()
     rows, _ = nmf.describe(array, "nmf-loss=frobenius", seed=0)
     assert time.process_time() - started < 20

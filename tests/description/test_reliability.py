@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from conftest import ABOUT
 from cubes import recording
 
-from neurocompare import files, representation
+from neurocompare import representation
 from neurocompare.description import reliability
 from neurocompare.errors import UserError
 from neurocompare.recordings import antolik2016
@@ -138,7 +139,7 @@ def test_published_reliability_of_mouse_v1(real_data):
     """Median over neurons .56, first against last five repeats."""
     folder = real_data / "antolik2016_mouse_v1" / "region1"
     paths = {name: folder / name for name in (antolik2016.TRIALS_FILE, antolik2016.MEANS_FILE)}
-    array = antolik2016.ingest(paths, sha256={name: files.sha256(path) for name, path in paths.items()})
+    array = antolik2016.ingest(paths, about=ABOUT)
     row = reliability.describe(array, HALVES, seed=0)[0][0]
     assert round(row["value"], 2) == 0.56
     assert (row["n_stimuli"], row["n_units"], row["n_trials"]) == (50, 103, 500)

@@ -5,12 +5,13 @@ import pytest
 
 from neurocompare import representation
 from neurocompare.errors import UserError
-from neurocompare.recordings import simulated
+from neurocompare.recordings import simulated_orientation
+from neurocompare.recordings.readout import from_features
 
 
 @pytest.fixture(scope="module")
 def small():
-    return simulated.orientation(neurons=100, trials=400, bins=20, seed=3)
+    return simulated_orientation.simulate(neurons=100, trials=400, bins=20, seed=3)
 
 
 def test_orientation_follows_the_schema_and_survives_the_disk(small, tmp_path):
@@ -32,14 +33,17 @@ def test_stimuli_are_the_bins_of_the_exact_orientation(small):
     assert angle.max() < 180
     centre = np.array([float(name.split("=")[1]) for name in array.stimulus.values])
     assert np.abs(centre - angle).max() <= 4.5 + 0.05 + 1e-9
-    assert min(simulated.orientation(neurons=2, trials=500, seed=0)[0].stimulus.values.tolist()) == "orientation=002.8"
+    assert (
+        min(simulated_orientation.simulate(neurons=2, trials=500, seed=0)[0].stimulus.values.tolist())
+        == "orientation=002.8"
+    )
     for name in np.unique(array.stimulus.values):
         repeats = array.repeat.values[array.stimulus.values == name]
         np.testing.assert_array_equal(repeats, np.arange(len(repeats)))
 
 
 def test_silent_and_untuned_neurons_come_in_the_declared_numbers():
-    array, truth = simulated.orientation(neurons=200, trials=300, silent=0.1, untuned=0.25, seed=0)
+    array, truth = simulated_orientation.simulate(neurons=200, trials=300, silent=0.1, untuned=0.25, seed=0)
     curve = truth.tuning.values
     assert np.sum(curve.max(0) == 0) == 20
     np.testing.assert_array_equal(array.values.max(0) == 0, curve.max(0) == 0)
@@ -52,7 +56,7 @@ def test_silent_and_untuned_neurons_come_in_the_declared_numbers():
 
 
 def test_the_seed_decides():
-    first, again, other = (simulated.orientation(neurons=20, trials=60, seed=s)[0].values for s in (1, 1, 2))
+    first, again, other = (simulated_orientation.simulate(neurons=20, trials=60, seed=s)[0].values for s in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -66,7 +70,7 @@ def test_the_derivative_is_that_of_the_tuning(small):
 
 def test_noise_is_as_declared_at_one_angle():
     """Mean, variance and heavy tails, with all shared sources switched off."""
-    array, truth = simulated.orientation(
+    array, truth = simulated_orientation.simulate(
         neurons=300,
         trials=4000,
         bins=1,
@@ -91,11 +95,11 @@ def test_noise_is_as_declared_at_one_angle():
 
 def test_running_and_shared_factors_correlate_the_neurons():
     options = {"neurons": 100, "trials": 3000, "seed": 0, "silent": 0, "untuned": 1, "bins": 1, "event_size": 0.1}
-    array, _ = simulated.orientation(**options, shared_strength=0, running_gain=0.5)
+    array, _ = simulated_orientation.simulate(**options, shared_strength=0, running_gain=0.5)
     rate = array.values.sum(1)
     assert np.corrcoef(rate, array.running_speed.values)[0, 1] > 0.8
     assert array.running_speed.values.min() >= 0
-    array, truth = simulated.orientation(**options, shared_strength=0.5, shared_rank=2, running_gain=0)
+    array, truth = simulated_orientation.simulate(**options, shared_strength=0.5, shared_rank=2, running_gain=0)
     x, mean, w = array.values.astype(float), truth.tuning.values[0], truth.shared_loadings.values
     expected = 0.25 * (w @ w.T)[np.triu_indices(100, 1)]
     found = (np.cov(x.T) / np.outer(mean, mean))[np.triu_indices(100, 1)]
@@ -105,7 +109,7 @@ def test_running_and_shared_factors_correlate_the_neurons():
 
 def test_fisher_information_is_that_of_the_full_covariance_and_obeys_the_limit():
     """Woodbury against a dense inverse; then the closed form of differential correlations."""
-    _, truth = simulated.orientation(neurons=40, trials=100, seed=5, limit_degrees=3.0, shared_rank=2)
+    _, truth = simulated_orientation.simulate(neurons=40, trials=100, seed=5, limit_degrees=3.0, shared_rank=2)
     at = truth.attrs
     gain, shared = at["gain_variance"], at["shared_strength"] ** 2
     w = truth.shared_loadings.values
@@ -123,7 +127,7 @@ def test_fisher_information_is_that_of_the_full_covariance_and_obeys_the_limit()
 
 
 def test_displacement_moves_the_population_along_its_tuning():
-    array, truth = simulated.orientation(
+    array, truth = simulated_orientation.simulate(
         neurons=300, trials=300, seed=1, limit_degrees=5, event_size=0.001, shared_strength=0, running_gain=0
     )
     shifted = (array.orientation.values + truth.displacement.values) % 180
@@ -145,7 +149,7 @@ def test_displacement_moves_the_population_along_its_tuning():
 )
 def test_orientation_refuses_options_out_of_range(options, word):
     with pytest.raises(UserError, match=word):
-        simulated.orientation(**({"neurons": 10, "trials": 50, "seed": 0} | options))
+        simulated_orientation.simulate(**({"neurons": 10, "trials": 50, "seed": 0} | options))
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +164,7 @@ def layer():
 @pytest.mark.parametrize("readout", ["sparse", "gaussian"])
 def test_readout_has_the_declared_signal_to_noise_ratio(layer, readout):
     features, names, angles = layer
-    array, truth = simulated.from_features(
+    array, truth = from_features(
         features, names, angles, neurons=300, repeats=40, snr=0.5, seed=0, readout=readout, shared_fraction=0
     )
     np.testing.assert_allclose(truth.signal.values.var(0), 1, rtol=1e-9)
@@ -177,7 +181,7 @@ def test_readout_has_the_declared_signal_to_noise_ratio(layer, readout):
 
 def test_readout_is_the_declared_function_of_the_features(layer):
     features, names, angles = layer
-    array, truth = simulated.from_features(features, names, angles, neurons=50, repeats=2, snr=1e8, seed=0, density=0.1)
+    array, truth = from_features(features, names, angles, neurons=50, repeats=2, snr=1e8, seed=0, density=0.1)
     weights = truth.weights.values
     assert weights.min() >= 0
     assert ((weights > 0).sum(0) >= 1).all()
@@ -195,7 +199,7 @@ def test_shared_noise_of_the_readout_is_shared(layer):
     options = {"neurons": 100, "repeats": 30, "snr": 0.2, "seed": 0, "shared_rank": 1}
     strength = []
     for fraction in (0.0, 0.5):
-        array, truth = simulated.from_features(*layer, **options, shared_fraction=fraction)
+        array, truth = from_features(*layer, **options, shared_fraction=fraction)
         at = np.searchsorted(truth.stimulus.values, array.stimulus.values)
         noise = array.values - truth.signal.values[at]
         strength.append(np.mean(np.corrcoef(noise.T)[np.triu_indices(100, 1)] ** 2))
@@ -207,8 +211,8 @@ def test_shared_noise_of_the_readout_is_shared(layer):
 def test_readout_refuses_what_it_cannot_use(layer):
     features, names, angles = layer
     with pytest.raises(UserError, match="do not match"):
-        simulated.from_features(features[:-1], names, angles, seed=0)
+        from_features(features[:-1], names, angles, seed=0)
     with pytest.raises(UserError, match="no feature varies"):
-        simulated.from_features(np.ones((40, 3)), names, angles, seed=0)
+        from_features(np.ones((40, 3)), names, angles, seed=0)
     with pytest.raises(UserError, match="sparse or gaussian"):
-        simulated.from_features(features, names, angles, seed=0, readout="dense")
+        from_features(features, names, angles, seed=0, readout="dense")

@@ -32,7 +32,7 @@ CONFIG = {
     "config": "studies: [small]",
     "recordings": """
         simulated:
-          loader: simulated
+          loader: simulated_orientation
           stimuli: gratings
           options: {neurons: 20, trials: 160, bins: 16, seed: 0}
         """,

@@ -55,7 +55,8 @@ class Catalogue:
         Returns
         -------
         dict
-            The entry, with ``name`` of the entry and, in ``options``, the ``session``.
+            The entry, with its ``name``, with ``about`` (``source``, ``citation``, ``license``), and with the
+            ``options`` and ``files`` of the session; of a numbered session, the option ``session`` is its number.
 
         Raises
         ------
@@ -67,16 +68,48 @@ class Catalogue:
             raise unknown("recording", name, self.recordings)
         entry = dict(self.recordings[name], name=name)
         entry["options"] = dict(entry.get("options", {}))
-        sessions = entry.get("sessions")
-        if sessions is None and options:
+        entry["files"] = dict(entry.get("files", {}))
+        entry["about"] = {key: entry.get(key, "not stated") for key in ("source", "citation", "license")}
+        sessions = self.sessions(name)
+        if not sessions and options:
             raise UserError(f"recording '{identifier}': '{name}' is one recording and takes no options in its id")
-        if sessions is not None:
-            if set(options) != {"session"} or options["session"] not in map(str, range(1, sessions + 1)):
+        if sessions:
+            chosen = options.get("session", "")
+            if set(options) != {"session"} or chosen not in sessions:
                 raise UserError(
-                    f"recording '{identifier}': name one session, {name}-session=1 to {name}-session={sessions}"
+                    f"recording '{identifier}': name one session, {name}-session=K with K one of {', '.join(sessions)}"
                 )
-            entry["options"]["session"] = int(options["session"])
+            if isinstance(entry["sessions"], int):
+                entry["options"]["session"] = int(chosen)
+            else:
+                own = entry["sessions"][chosen]
+                entry["options"] |= own.get("options", {})
+                entry["files"] |= own.get("files", {})
         return entry
+
+    def sessions(self, name: str) -> list[str]:
+        """Return the names of the sessions of an entry in the catalogue of recordings.
+
+        Parameters
+        ----------
+        name : str
+            The id of the entry.
+
+        Returns
+        -------
+        list of str
+            ``["1", "2", …]``, or the names given in the catalogue; empty if the entry is one recording.
+        """
+        sessions = self.recordings[name].get("sessions", {})
+        return [str(k) for k in range(1, sessions + 1)] if isinstance(sessions, int) else list(sessions)
+
+    def recording_ids(self) -> list[str]:
+        """Return the ids of all recordings, each session by itself, in the order of the catalogue."""
+        return [
+            identifier
+            for name in self.recordings
+            for identifier in [f"{name}-session={session}" for session in self.sessions(name)] or [name]
+        ]
 
     def network(self, name: str) -> dict:
         """Return the entry of a network.
@@ -111,10 +144,14 @@ class Catalogue:
         Returns
         -------
         dict of str to dict
-            ``sha256`` and ``sources`` by file name.
+            ``sha256`` and ``sources`` by file name, of all sessions; a file may lack either.
         """
         if source in self.recordings:
-            return self.recordings[source].get("files", {})
+            entry = self.recordings[source]
+            files = dict(entry.get("files", {}))
+            for session in self.sessions(source):
+                files |= entry["sessions"][session].get("files", {}) if isinstance(entry["sessions"], dict) else {}
+            return files
         weights = self.networks.get(source, {}).get("weights", "none")
         return {} if isinstance(weights, str) else {weights["file"]: {k: weights[k] for k in ("sha256", "sources")}}
 
@@ -304,7 +341,11 @@ def _modules(package: str) -> list[str]:
 
 def _check_recording(catalogue: Catalogue, name: str) -> None:
     entry = catalogue.recordings[name]
-    _require("loader", entry["loader"], _modules("recordings"))
+    if "loader" in entry:
+        _require("loader", entry["loader"], _modules("recordings"))
+    for member in entry.get("pool", {}).get("recordings", []):
+        if "pool" in catalogue.recording(member):
+            raise UserError(f"pool: recording '{member}' is a pool itself; name its members")
     if "stimuli" in entry:
         _require("stimuli", entry["stimuli"], catalogue.stimuli)
 

@@ -7,8 +7,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from neurocompare.errors import UserError
-
 
 @contextlib.contextmanager
 def written(path: str | Path) -> Iterator[Path]:
@@ -45,40 +43,6 @@ def sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def verified(paths: list[Path], checksums: dict[str, str]) -> dict[str, Path]:
-    """Check files against their checksums before anything reads them.
-
-    Parameters
-    ----------
-    paths : list of Path
-        The files.
-    checksums : dict of str to str
-        SHA-256 by file name.
-
-    Returns
-    -------
-    dict of str to Path
-        The files by name.
-
-    Raises
-    ------
-    UserError
-        If a file can't be read or its checksum differs; the message names the file, what was expected and
-        what was found.
-    """
-    for path in paths:
-        try:
-            found = sha256(path)
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror}); put the right file there") from error
-        if found != checksums[path.name]:
-            raise UserError(
-                f"{path}: checksum is {found}, expected {checksums[path.name]}; "
-                "remove the file, to have it fetched again, or put the right one there"
-            )
-    return {path.name: path for path in paths}
 
 
 def _umask() -> int:

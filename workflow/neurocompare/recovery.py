@@ -13,7 +13,7 @@ from neurocompare.comparison import check, stacked, target_of
 from neurocompare.errors import UserError, unknown
 from neurocompare.identifiers import parse
 from neurocompare.inference import resampling
-from neurocompare.recordings import simulated
+from neurocompare.recordings import readout
 from neurocompare.similarity.evaluation import Target
 
 BOOTSTRAPS = 200
@@ -36,7 +36,7 @@ def recover(
     seeds : int
         Populations for each generator.
     **options
-        Further arguments of `neurocompare.recordings.simulated.from_features`.
+        Further arguments of `neurocompare.recordings.readout.from_features`.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def recover(
         stimuli = features.coords["stimulus"].values.astype(str)
         orientation = features.coords["orientation"].values
         populations = [
-            simulated.from_features(features.values, stimuli, orientation, seed=seed, **options)[0]
+            readout.from_features(features.values, stimuli, orientation, seed=seed, **options)[0]
             for seed in range(seeds)
         ]
         check(populations[0], module.MEASURES[measure], measure, f"population of {generator}", len(stimuli))

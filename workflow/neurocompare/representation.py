@@ -13,6 +13,7 @@ rdm
 
 Both carry the attributes in `REQUIRED_ATTRIBUTES`. Nothing is guessed: what a null may exchange and
 whether units were recorded together is declared by the recording, because every interval depends on it.
+Nothing is dropped silently: the attribute ``excluded`` counts what was left out, by dimension and reason.
 """
 
 import contextlib
@@ -25,7 +26,7 @@ import xarray as xr
 from neurocompare.errors import UserError
 from neurocompare.files import written
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 
 RESPONSES = {
     "spike count": "spikes",
@@ -33,6 +34,9 @@ RESPONSES = {
     "dF/F": "1",
     "inferred spikes": "a.u.",
     "unit activation": "1",
+    "fluorescence change": "%",
+    "principal component score": "spikes/s",
+    "reaction time": "s",
     "dissimilarity": "1",
 }
 """What a value may be, with the physical unit that goes with it by default."""
@@ -48,6 +52,7 @@ REQUIRED_ATTRIBUTES = (
     "citation",
     "license",
     "sha256",
+    "excluded",
     "schema_version",
 )
 
@@ -67,6 +72,7 @@ def responses(
     unit: dict[str, np.ndarray],
     attributes: dict[str, object],
     time: np.ndarray | None = None,
+    dtype: str = "float32",
 ) -> xr.DataArray:
     """Build and validate a representation made of responses.
 
@@ -79,10 +85,13 @@ def responses(
     unit : dict of str to array of shape (n_units,)
         Coordinates of the units; ``unit_id``, ``area``, ``animal`` and ``session`` are required.
     attributes : dict
-        See `REQUIRED_ATTRIBUTES`; ``units``, ``schema_version`` are filled in where they are missing.
-        ``sha256`` is a dict from the name of an input file to its checksum.
+        See `REQUIRED_ATTRIBUTES`; ``units``, ``excluded`` and ``schema_version`` are filled in where they are
+        missing. ``sha256`` is a dict from the name of an input file to its checksum; ``excluded`` maps a
+        dimension to the number that was left out for each reason: ``{"unit": {"silent": 3}}``.
     time : array of shape (n_times,), optional
         Seconds from the onset of the stimulus or event.
+    dtype : str
+        What values that are not whole numbers are stored as. Recordings have fewer digits than ``float32``.
 
     Returns
     -------
@@ -99,6 +108,9 @@ def responses(
     coords |= {name: ("unit", np.asarray(v)) for name, v in unit.items()}
     if time is not None:
         coords["time"] = np.asarray(time, dtype=float)
+    values = np.asarray(values)
+    if values.dtype.kind == "f":
+        values = values.astype(dtype, copy=False)
     return _built(values, dims, coords, attributes)
 
 
@@ -196,7 +208,8 @@ def write(array: xr.DataArray, path: str | Path) -> None:
         If the schema is broken; nothing is written then.
     """
     validate(array, str(path))
-    stored = array.copy()
+    # The values are shared, not copied: they may be most of the memory.
+    stored = array.copy(deep=False)
     stored.attrs = {k: _stored(v) for k, v in array.attrs.items()}
     with written(path) as temporary:
         stored.rename("value").to_netcdf(
@@ -232,10 +245,10 @@ def read(path: str | Path) -> xr.DataArray:
     if "value" not in dataset:
         raise RepresentationError(f"{path}: variable 'value' is missing; write it with representation.write")
     array = dataset["value"]
-    if "sha256" in array.attrs:
+    for attribute in {"sha256", "excluded"} & set(array.attrs):
         # What is not a mapping is refused by `validate`.
         with contextlib.suppress(TypeError, ValueError):
-            array.attrs["sha256"] = json.loads(array.attrs["sha256"])
+            array.attrs[attribute] = json.loads(array.attrs[attribute])
     if "simultaneous" in array.attrs:
         array.attrs["simultaneous"] = bool(array.attrs["simultaneous"])
     array.name = None
@@ -243,7 +256,7 @@ def read(path: str | Path) -> xr.DataArray:
 
 
 def _built(values, dims, coords, attributes) -> xr.DataArray:
-    attributes = {"schema_version": SCHEMA_VERSION} | attributes
+    attributes = {"schema_version": SCHEMA_VERSION, "excluded": {}} | attributes
     attributes.setdefault("units", RESPONSES.get(str(attributes.get("response")), "1"))
     try:
         array = xr.DataArray(values, dims=dims, coords=coords, attrs=attributes)
@@ -274,6 +287,14 @@ def _validate_attributes(array: xr.DataArray, name: str) -> None:
         raise RepresentationError(f"{name}: attribute 'simultaneous' must be true or false")
     if not isinstance(array.attrs["sha256"], dict):
         raise RepresentationError(f"{name}: attribute 'sha256' must map each input file to its checksum")
+    excluded = array.attrs["excluded"]
+    if not isinstance(excluded, dict) or any(
+        not isinstance(reasons, dict) or any(not isinstance(n, int) or n < 1 for n in reasons.values())
+        for reasons in excluded.values()
+    ):
+        raise RepresentationError(
+            f"{name}: attribute 'excluded' must map dimensions to counts by reason, such as {{'unit': {{'silent': 3}}}}"
+        )
     version = array.attrs["schema_version"]
     if str(version) != SCHEMA_VERSION:
         raise RepresentationError(
@@ -319,7 +340,8 @@ def _validate_responses(array: xr.DataArray, name: str) -> None:
         time = _require(array, "time", "time", name, "seconds from onset")
         if time.dtype.kind not in "fiu" or not np.isfinite(time).all() or np.any(np.diff(time) <= 0):
             raise RepresentationError(f"{name}: coordinate 'time' must be increasing numbers; sort the bins")
-    bad = ~np.isfinite(array.values).all(axis=tuple(range(array.ndim - 1)))
+    # Chunks of presentations: the mask of a large recording would need a quarter of its memory again.
+    bad = ~np.logical_and.reduce([np.isfinite(part).all(axis=tuple(range(part.ndim - 1))) for part in _parts(array)])
     if bad.any():
         first = array.coords["unit_id"].values[bad.argmax()]
         raise RepresentationError(
@@ -328,6 +350,10 @@ def _validate_responses(array: xr.DataArray, name: str) -> None:
         )
     if array.attrs["response"] == "spike count" and array.values.min() < 0:
         raise RepresentationError(f"{name}: negative spike counts; correct the values or the attribute 'response'")
+
+
+def _parts(array: xr.DataArray):
+    return (array.values[start : start + 1024] for start in range(0, array.shape[0], 1024))
 
 
 def _validate_rdm(array: xr.DataArray, name: str) -> None:

@@ -36,18 +36,10 @@ def one_of(ids):
     return "|".join(re.escape(name) for name in sorted(ids)) or "(?!)"
 
 
-def recording_ids():
-    """All recordings, each session by itself."""
-    found = []
-    for name, entry in CATALOGUE.recordings.items():
-        sessions = entry.get("sessions")
-        found += [f"{name}-session={k}" for k in range(1, sessions + 1)] if sessions else [name]
-    return found
-
-
 CATALOGUE = loaded()
-RECORDINGS = recording_ids()
-SIMULATED = [name for name in RECORDINGS if CATALOGUE.recording(name)["loader"] == "simulated"]
+RECORDINGS = CATALOGUE.recording_ids()
+POOLED = [name for name in RECORDINGS if "pool" in CATALOGUE.recording(name)]
+SIMULATED = [name for name in RECORDINGS if CATALOGUE.recording(name).get("loader", "").startswith("simulated_")]
 
 
 @functools.cache
@@ -56,14 +48,14 @@ def code(script, *modules):
     return code_digest(SCRIPTS / f"{script}.py", *modules)
 
 
-def raw(source):
-    """Paths of the raw files of a recording or a network."""
-    return [f"data/raw/{source}/{name}" for name in CATALOGUE.files(source)]
+def raw(source, files):
+    """Paths of raw files of a recording or a network."""
+    return [f"data/raw/{source}/{name}" for name in files]
 
 
-def checksums(source):
-    """SHA-256 of each raw file."""
-    return {name: file["sha256"] for name, file in CATALOGUE.files(source).items()}
+def checksums(files):
+    """SHA-256 of each raw file; empty where it is recorded at the first download."""
+    return {name: file.get("sha256", "") for name, file in files.items()}
 
 
 def crossed(study):

@@ -1,62 +1,4 @@
-"""Functions that give rules their inputs and parameters, in the order of the rules; no rules here."""
-
-
-def fetched_file(wildcards):
-    files = CATALOGUE.files(wildcards.source)
-    if wildcards.file not in files:
-        raise WorkflowError(str(unknown(f"file of '{wildcards.source}'", wildcards.file, files)))
-    return files[wildcards.file]
-
-
-def fetch_checksum(wildcards):
-    return fetched_file(wildcards)["sha256"]
-
-
-def fetch_sources(wildcards):
-    return fetched_file(wildcards)["sources"]
-
-
-def ingest_files(wildcards):
-    return raw(CATALOGUE.recording(wildcards.recording)["name"])
-
-
-def ingest_checksums(wildcards):
-    return checksums(CATALOGUE.recording(wildcards.recording)["name"])
-
-
-def ingest_loader(wildcards):
-    return CATALOGUE.recording(wildcards.recording)["loader"]
-
-
-def ingest_options(wildcards):
-    return CATALOGUE.recording(wildcards.recording)["options"]
-
-
-def ingest_code(wildcards):
-    return code("ingest", f"neurocompare.recordings.{ingest_loader(wildcards)}")
-
-
-def stimuli_files(wildcards):
-    return raw(CATALOGUE.stimuli[wildcards.stimuli].get("recording", ""))
-
-
-def stimuli_checksums(wildcards):
-    return checksums(CATALOGUE.stimuli[wildcards.stimuli].get("recording", ""))
-
-
-def stimuli_module(wildcards):
-    entry = CATALOGUE.stimuli[wildcards.stimuli]
-    if "renderer" in entry:
-        return f"neurocompare.stimuli.{entry['renderer']}"
-    return f"neurocompare.recordings.{CATALOGUE.recordings[entry['recording']]['loader']}"
-
-
-def stimuli_options(wildcards):
-    return CATALOGUE.stimuli[wildcards.stimuli].get("options", {})
-
-
-def stimuli_code(wildcards):
-    return code("ingest_stimuli", stimuli_module(wildcards))
+"""What the other rules take in, in the order of the rules; no rules here."""
 
 
 def weights_entry(wildcards):
@@ -80,11 +22,11 @@ def load_code(wildcards):
 
 
 def published_weights(wildcards):
-    return raw(wildcards.network)
+    return raw(wildcards.network, CATALOGUE.files(wildcards.network))
 
 
 def published_checksum(wildcards):
-    return checksums(wildcards.network)
+    return checksums(CATALOGUE.files(wildcards.network))
 
 
 def weights_of(wildcards):

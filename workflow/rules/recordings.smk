@@ -25,7 +25,7 @@ rule ingest:
     log:
         "results/logs/ingest/{recording}.log",
     wildcard_constraints:
-        recording=one_of(set(RECORDINGS) - set(SIMULATED)),
+        recording=one_of(set(RECORDINGS) - set(SIMULATED) - set(POOLED)),
     conda:
         "../../environment.yml"
     threads: 1
@@ -34,6 +34,7 @@ rule ingest:
     params:
         loader=ingest_loader,
         options=ingest_options,
+        about=ingest_about,
         sha256=ingest_checksums,
         code=ingest_code,
     script:
@@ -54,10 +55,32 @@ rule simulate:
     resources:
         mem_mb=scaled_memory(2000),
     params:
+        loader=ingest_loader,
         options=ingest_options,
-        code=code("simulate"),
+        code=simulate_code,
     script:
         "../scripts/simulate.py"
+
+
+rule pool:
+    input:
+        recordings=pooled_recordings,
+    output:
+        recording="results/ingest/{recording}.nc",
+    log:
+        "results/logs/pool/{recording}.log",
+    wildcard_constraints:
+        recording=one_of(POOLED),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=scaled_memory(4000),
+    params:
+        options=pool_options,
+        code=code("pool"),
+    script:
+        "../scripts/pool.py"
 
 
 rule ingest_stimuli:

@@ -3,9 +3,8 @@
 import importlib
 from pathlib import Path
 
-from neurocompare import representation, tables
+from neurocompare import locks, representation, tables
 from neurocompare.errors import check_options
-from neurocompare.files import verified
 from neurocompare.jobs import job
 
 
@@ -13,9 +12,10 @@ def main(snakemake):
     """Run the job."""
     with job(snakemake.log[0]):
         checksums = dict(snakemake.params.sha256)
-        files = verified([Path(path) for path in snakemake.input.files], checksums)
+        files, digests = locks.verified([Path(path) for path in snakemake.input.files], checksums)
+        about = dict(snakemake.params.about, sha256=digests)
         loader = importlib.import_module(f"neurocompare.recordings.{snakemake.params.loader}")
-        options = dict(snakemake.params.options, sha256=checksums)
+        options = dict(snakemake.params.options, about=about)
         check_options(loader.ingest, options, f"recording '{snakemake.wildcards.recording}'")
         recording = tables.declared(
             loader.ingest(files, **options), dict(snakemake.params.options), snakemake.params.code

@@ -3,9 +3,8 @@
 import importlib
 from pathlib import Path
 
-from neurocompare import datasets
+from neurocompare import datasets, locks
 from neurocompare.errors import check_options
-from neurocompare.files import verified
 from neurocompare.jobs import job
 
 
@@ -13,7 +12,7 @@ def main(snakemake):
     """Run the job."""
     with job(snakemake.log[0]):
         module = importlib.import_module(snakemake.params.module)
-        files = verified([Path(path) for path in snakemake.input.files], dict(snakemake.params.sha256))
+        files, _ = locks.verified([Path(path) for path in snakemake.input.files], dict(snakemake.params.sha256))
         options = dict(snakemake.params.options)
         check_options(module.stimuli, options, f"stimuli '{snakemake.wildcards.stimuli}'")
         images = module.stimuli(files, **options)

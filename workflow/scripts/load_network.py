@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from neurocompare.files import verified
+from neurocompare import locks
 from neurocompare.jobs import job
 from neurocompare.networks import weights
 
@@ -15,7 +15,7 @@ def main(snakemake):
         if network["random"]:
             state = weights.initialise(architecture, seed)
         else:
-            files = verified([Path(path) for path in snakemake.input.files], dict(snakemake.params.sha256))
+            files, _ = locks.verified([Path(path) for path in snakemake.input.files], dict(snakemake.params.sha256))
             state = weights.convert(architecture, next(iter(files.values())))
         metadata = {"architecture": architecture, "training": network["training"], "seed": str(seed)}
         weights.save(state, snakemake.output.weights, metadata)

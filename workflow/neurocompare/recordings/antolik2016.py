@@ -24,17 +24,11 @@ MEANS_FILE = "validation_set.npy"
 IMAGES_FILE = "validation_inputs.npy"
 REGIONS = ("region1", "region2", "region3")
 
-_ABOUT = {
-    "source": "S1 Dataset of the article, doi:10.1371/journal.pcbi.1004927.s001",
-    "citation": "Antolík J, Hofer SB, Bednar JA, Mrsic-Flogel TD (2016) PLoS Comput Biol 12:e1004927, "
-    "doi:10.1371/journal.pcbi.1004927",
-    "license": "CC BY 4.0 (the article)",
-}
 # The images are stored as grey levels of 8 bits times this.
 _GREY = 1e-6
 
 
-def ingest(files: Mapping[str, Path], *, sha256: dict[str, str], region: str = "region1") -> xr.DataArray:
+def ingest(files: Mapping[str, Path], *, about: dict[str, object], region: str = "region1") -> xr.DataArray:
     """Read the single-trial responses to the repeated images of one region.
 
     Parameters
@@ -42,8 +36,8 @@ def ingest(files: Mapping[str, Path], *, sha256: dict[str, str], region: str = "
     files : mapping of str to Path
         `TRIALS_FILE`, an array of shape (n_repeats, n_images, n_units), and `MEANS_FILE`, its mean over the
         repeats, with which the order of the axes is checked.
-    sha256 : dict of str to str
-        Their checksums.
+    about : dict
+        ``source``, ``citation``, ``license`` and ``sha256`` of the recording.
     region : str
         The region that the files are of; it names the units and the session.
 
@@ -79,12 +73,11 @@ def ingest(files: Mapping[str, Path], *, sha256: dict[str, str], region: str = "
             "animal": np.full(n_units, f"{region} mouse"),
             "session": np.full(n_units, region),
         },
-        attributes=_ABOUT
+        attributes=about
         | {
             "response": "inferred spikes",
             "exchangeable": "stimulus",
             "simultaneous": True,
-            "sha256": dict(sha256),
         },
     )
 
@@ -115,7 +108,7 @@ def stimuli(files: Mapping[str, Path]) -> xr.DataArray:
         raise UserError(f"{path}: does not hold square images of 8 bits, stored times {_GREY:g}; this is another file")
     images = grey.astype(np.uint8).reshape(len(flat), side, side, 1)
     coords = {"stimulus": _ids(len(flat))}
-    return xr.DataArray(images, dims=("stimulus", "y", "x", "channel"), coords=coords, attrs=dict(_ABOUT))
+    return xr.DataArray(images, dims=("stimulus", "y", "x", "channel"), coords=coords)
 
 
 def _ids(n_images: int) -> np.ndarray:

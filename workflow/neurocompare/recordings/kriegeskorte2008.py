@@ -22,16 +22,8 @@ HUMAN_FILE = "92_brainRDMs.mat"
 MONKEY, HUMAN_MEAN = "mIT_674neurons", "hITvisStim_316vx"
 N_IMAGES = 92
 
-_ABOUT = {
-    "source": "https://github.com/rsagroup/rsatoolbox, demos/92imageData",
-    "citation": "Kriegeskorte N, Mur M, Ruff DA, Kiani R, Bodurka J, Esteky H, Tanaka K, Bandettini PA (2008) Neuron "
-    "60:1126-1141, doi:10.1016/j.neuron.2008.10.043; monkey neurons: Kiani R, Esteky H, Mirpour K, Tanaka K (2007) "
-    "J Neurophysiol 97:4296-4309, doi:10.1152/jn.00024.2007",
-    "license": "MIT (the repository that carries the files); none stated for the images",
-}
 
-
-def ingest(files: Mapping[str, Path], *, sha256: dict[str, str]) -> xr.DataArray:
+def ingest(files: Mapping[str, Path], *, about: dict[str, object]) -> xr.DataArray:
     """Read the nine dissimilarity matrices.
 
     The two files come from different hands, so their order of images is checked: the mean of the eight human
@@ -41,8 +33,8 @@ def ingest(files: Mapping[str, Path], *, sha256: dict[str, str]) -> xr.DataArray
     ----------
     files : mapping of str to Path
         `PAPER_FILE` and `HUMAN_FILE`.
-    sha256 : dict of str to str
-        Their checksums.
+    about : dict
+        ``source``, ``citation``, ``license`` and ``sha256`` of the recording.
 
     Returns
     -------
@@ -85,7 +77,7 @@ def ingest(files: Mapping[str, Path], *, sha256: dict[str, str]) -> xr.DataArray
             f"{brains}: the mean human matrix disagrees with '{HUMAN_MEAN}' in {paper} (Spearman {agreement:.3f}, "
             "expected 1.000); the images are in another order, fetch both files again"
         )
-    stimulus, about = _images(files)
+    stimulus, labels = _images(files)
     array = representation.dissimilarities(
         matrices,
         stimulus=stimulus,
@@ -96,10 +88,9 @@ def ingest(files: Mapping[str, Path], *, sha256: dict[str, str]) -> xr.DataArray
             # The number of neurons, and of voxels (chosen for the strength of their visual response).
             "n_units": np.array([674] + [316] * (len(matrices) - 1)),
         },
-        attributes=_ABOUT
-        | {"distance": "correlation", "exchangeable": "stimulus", "simultaneous": False, "sha256": dict(sha256)},
+        attributes=about | {"distance": "correlation", "exchangeable": "stimulus", "simultaneous": False},
     )
-    return array.assign_coords({name: ("stimulus", values) for name, values in about.items()})
+    return array.assign_coords({name: ("stimulus", values) for name, values in labels.items()})
 
 
 def stimuli(files: Mapping[str, Path]) -> xr.DataArray:
@@ -121,14 +112,14 @@ def stimuli(files: Mapping[str, Path]) -> xr.DataArray:
     UserError
         If the file is missing, unreadable or another one.
     """
-    stimulus, about = _images(files)
+    stimulus, labels = _images(files)
     path = inputs.given(files, PAPER_FILE)
     (structs,) = inputs.mat(path, "stimuli_92objs")
     images = [inputs.fields(struct, "image", path=path)[0] for struct in structs]
     if any(image.dtype != np.uint8 or image.shape != images[0].shape or image.ndim != 3 for image in images):
         raise UserError(f"{path}: the images are not colour images of 8 bits and of one size; this is another file")
-    coords = {name: ("stimulus", values) for name, values in about.items()} | {"stimulus": stimulus}
-    return xr.DataArray(np.stack(images), dims=("stimulus", "y", "x", "channel"), coords=coords, attrs=dict(_ABOUT))
+    coords = {name: ("stimulus", values) for name, values in labels.items()} | {"stimulus": stimulus}
+    return xr.DataArray(np.stack(images), dims=("stimulus", "y", "x", "channel"), coords=coords)
 
 
 def _images(files: Mapping[str, Path]) -> tuple[np.ndarray, dict[str, np.ndarray]]:

@@ -19,23 +19,16 @@ import xarray as xr
 from neurocompare import representation
 from neurocompare.errors import UserError
 from neurocompare.recordings import inputs
+from neurocompare.recordings.selection import Selection, excluded
 
 FILE = "data_v1_binned_static.mat"
 N_BLOCKS = 4
-
-_ABOUT = {
-    "source": "http://bethgelab.org/datasets/v1gratings",
-    "citation": "Ecker AS, Berens P, Keliris GA, Bethge M, Logothetis NK, Tolias AS (2010) Science 327:584-587, "
-    "doi:10.1126/science.1179867; Berens P, Ecker AS, Cotton RJ, Ma WJ, Bethge M, Tolias AS (2012) J Neurosci "
-    "32:10618-10626, doi:10.1523/JNEUROSCI.1335-12.2012",
-    "license": "CC BY-NC-ND 3.0",
-}
 
 
 def ingest(
     files: Mapping[str, Path],
     *,
-    sha256: dict[str, str],
+    about: dict[str, object],
     session: int,
     window: Sequence[float] = (0.04, 0.54),
     contamination: float = 0.05,
@@ -46,8 +39,8 @@ def ingest(
     ----------
     files : mapping of str to Path
         `FILE`.
-    sha256 : dict of str to str
-        Its checksum.
+    about : dict
+        ``source``, ``citation``, ``license`` and ``sha256`` of the recording.
     session : int
         From 1 to 17, in the order of the file.
     window : sequence of two floats
@@ -81,12 +74,8 @@ def ingest(
     if spikes.ndim != 4 or spikes.shape[:3] != (len(foreign), len(pairs), len(times)):
         raise UserError(f"{path}: 'spikes' of session {session} is not unit × condition × bin × repeat; another file")
 
-    kept = np.flatnonzero(foreign < contamination)
-    if not len(kept):
-        raise UserError(
-            f"{FILE}: no unit of session {session} has a contamination below {contamination}; the cleanest has "
-            f"{foreign.min():.4f}"
-        )
+    units = Selection(len(foreign)).drop(foreign >= contamination, f"contamination of {contamination:g} or more")
+    kept = units.index(f"units of {FILE}, session {session}, the cleanest with {foreign.min():.4f},")
     counts = spikes[kept][:, :, _bins(times, window)].sum(axis=2, dtype=np.int64)
     n_units, n_conditions, n_repeats = counts.shape
     ids = np.array([f"orientation={o:05.1f}-contrast={c:.2f}" for o, c in zip(orientation, contrast, strict=True)])
@@ -108,13 +97,13 @@ def ingest(
             "tetrode": np.asarray(tetrode, dtype=int)[kept],
             "contamination": foreign[kept],
         },
-        attributes=_ABOUT
+        attributes=about
         | {
             "response": "spike count",
             "exchangeable": "stimulus",
             "simultaneous": True,
-            "sha256": dict(sha256),
             "window": f"{window[0]:g} to {window[1]:g} s",
+            "excluded": excluded(unit=units),
         },
     )
 

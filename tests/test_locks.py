@@ -1,0 +1,79 @@
+"""Raw files against the checksums of the catalogue, or against their locks."""
+
+import hashlib
+import json
+import re
+
+import pytest
+
+from neurocompare import files, locks
+from neurocompare.errors import UserError
+
+
+@pytest.fixture
+def pair(tmp_path):
+    paths = [tmp_path / "a.npy", tmp_path / "b.npy"]
+    for path in paths:
+        path.write_text(path.name)
+    return paths, {path.name: files.sha256(path) for path in paths}
+
+
+def test_verified_files_are_given_by_name(pair):
+    paths, checksums = pair
+    found, digests = locks.verified(paths, checksums | {"of another file": "0" * 64})
+    assert found == dict(zip(checksums, paths, strict=True))
+    assert digests == checksums
+    assert locks.verified([], {}) == ({}, {})
+
+
+def test_a_file_with_another_checksum_is_named_and_left_alone(pair):
+    paths, checksums = pair
+    paths[1].write_text("something else")
+    before = paths[1].stat()
+    with pytest.raises(UserError) as caught:
+        locks.verified(paths, checksums)
+    message = str(caught.value)
+    assert message.startswith(f"{paths[1]}: ")
+    assert re.findall("[0-9a-f]{64}", message) == [hashlib.sha256(b"something else").hexdigest(), checksums["b.npy"]]
+    assert "remove the file" in message
+    after = paths[1].stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+    assert paths[1].read_text() == "something else"
+
+
+def test_a_file_that_cannot_be_read_is_named(pair):
+    paths, checksums = pair
+    paths[0].unlink()
+    with pytest.raises(UserError, match=f"^{paths[0]}: cannot be read .No such file"):
+        locks.verified(paths, checksums)
+    paths[0].mkdir()
+    with pytest.raises(UserError, match=f"^{paths[0]}: cannot be read .Is a directory"):
+        locks.verified(paths, checksums)
+
+
+def test_without_a_checksum_the_first_sight_of_a_file_is_recorded_and_holds_ever_after(pair, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths, checksums = pair
+    assert locks.verified(paths, dict.fromkeys(checksums, ""))[1] == checksums
+    lock = locks.path_of(paths[0])
+    assert lock.as_posix() == f"data/checksums/{tmp_path.name}/a.npy.json"
+    assert json.loads(lock.read_text()) == {"size": 5, "sha256": checksums["a.npy"], "origin": "put there by hand"}
+    paths[0].write_text("b.npy")
+    with pytest.raises(UserError, match=f"^{paths[0]}: checksum is .* but {lock} recorded"):
+        locks.verified(paths, dict.fromkeys(checksums, ""))
+    paths[0].write_text("longer than before")
+    with pytest.raises(UserError, match="18 bytes, but .* recorded 5; remove the file.* or the lock"):
+        locks.verified(paths, dict.fromkeys(checksums, ""))
+    lock.unlink()
+    assert locks.verified(paths, dict.fromkeys(checksums, ""))[1]["a.npy"] == files.sha256(paths[0])
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"size": 1}', '{"size": "x", "sha256": "", "origin": ""}'])
+def test_a_damaged_lock_is_named(pair, tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    paths, checksums = pair
+    lock = locks.path_of(paths[0])
+    lock.parent.mkdir(parents=True)
+    lock.write_text(content)
+    with pytest.raises(UserError, match=f"^{lock}: not a readable lock"):
+        locks.verified(paths, dict.fromkeys(checksums, ""))

@@ -1,0 +1,127 @@
+"""Checksums of raw files: from the catalogue, or recorded at the first download (standard library only).
+
+A lock is for sources that publish no checksum: a small JSON file, ``data/checksums/<source>/<file>.json``. Commit
+it, and everybody who runs the study works on the same bytes.
+"""
+
+import json
+from pathlib import Path
+
+from neurocompare import files
+from neurocompare.errors import UserError
+
+FOLDER = Path("data/checksums")
+
+
+def verified(paths: list[Path], checksums: dict[str, str]) -> tuple[dict[str, Path], dict[str, str]]:
+    """Check files before anything reads them.
+
+    Parameters
+    ----------
+    paths : list of Path
+        The files.
+    checksums : dict of str to str
+        SHA-256 by file name; where it is empty, the file has to agree with its lock.
+
+    Returns
+    -------
+    files : dict of str to Path
+        The files by name.
+    digests : dict of str to str
+        The SHA-256 of each by name.
+
+    Raises
+    ------
+    UserError
+        If a file can't be read or its checksum differs; the message names the file, what was expected and
+        what was found.
+    """
+    digests = {}
+    for path in paths:
+        expected = checksums[path.name]
+        try:
+            found = digests[path.name] = files.sha256(path) if expected else agreed(path, "put there by hand")
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror}); put the right file there") from error
+        if expected and found != expected:
+            raise UserError(
+                f"{path}: checksum is {found}, expected {expected}; "
+                "remove the file, to have it fetched again, or put the right one there"
+            )
+    return {path.name: path for path in paths}, digests
+
+
+def path_of(file: Path) -> Path:
+    """Return the lock of a raw file ``…/raw/<source>/<file>``, below `FOLDER`."""
+    return FOLDER / file.parent.name / f"{file.name}.json"
+
+
+def read(lock: Path) -> dict | None:
+    """Read a lock.
+
+    Parameters
+    ----------
+    lock : Path
+        The lock.
+
+    Returns
+    -------
+    dict or None
+        ``size`` in bytes, ``sha256`` and ``origin``; None if there is no lock yet.
+
+    Raises
+    ------
+    UserError
+        If it is damaged.
+    """
+    try:
+        content = json.loads(lock.read_text(encoding="utf-8"))
+        return {"size": int(content["size"]), "sha256": str(content["sha256"]), "origin": str(content["origin"])}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{lock}: not a readable lock ({error!r}); restore it, or remove it to trust the file"
+        ) from error
+
+
+def agreed(file: Path, origin: str, *, digest: str | None = None) -> str:
+    """Check a file against its lock, or make the lock if there is none.
+
+    Parameters
+    ----------
+    file : Path
+        A raw file.
+    origin : str
+        Where it comes from; recorded in a new lock.
+    digest : str, optional
+        Its SHA-256, if it is known already.
+
+    Returns
+    -------
+    str
+        Its SHA-256.
+
+    Raises
+    ------
+    UserError
+        If the file differs from what the lock recorded.
+    """
+    lock = path_of(file)
+    known, size = read(lock), file.stat().st_size
+    if known is not None and size != known["size"]:
+        raise UserError(
+            f"{file}: {size} bytes, but {lock} recorded {known['size']}; remove the file, to have it fetched again, or "
+            "the lock, to accept the file"
+        )
+    found = digest or files.sha256(file)
+    if known is None:
+        with files.written(lock) as temporary:
+            content = {"size": size, "sha256": found, "origin": origin}
+            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    elif found != known["sha256"]:
+        raise UserError(
+            f"{file}: checksum is {found}, but {lock} recorded {known['sha256']}; remove the file, to have it fetched "
+            "again, or the lock, to accept the file"
+        )
+    return found

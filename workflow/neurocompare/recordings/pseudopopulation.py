@@ -1,0 +1,153 @@
+"""Pseudo-populations: units that were recorded one after another, joined by condition.
+
+What is joined never happened together. The result says so (``simultaneous`` is false), and measures of noise
+correlations or of single trials of a population refuse it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from neurocompare import representation
+from neurocompare.errors import UserError
+
+
+def pool(
+    members: Sequence[xr.DataArray], *, match: Sequence[str], repeats: int | None = None, seed: int = 0
+) -> xr.DataArray:
+    """Join recordings into one pseudo-population.
+
+    A condition is a combination of values of the coordinates in `match`. Of every condition that all members
+    have, each member gives the same number of trials, drawn without replacement, and independently of the
+    other members.
+
+    Parameters
+    ----------
+    members : sequence of DataArray of shape (n_presentations, [n_times,] n_units)
+        The recordings; all of the same kind of response and, where they have one, on the same time axis.
+    match : sequence of str
+        Coordinates along ``presentation``, such as ``["stimulus"]`` or ``["direction", "choice"]``.
+    repeats : int, optional
+        Trials of each condition; by default as many as the poorest member has of its rarest condition.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    DataArray of shape (n_conditions * repeats, [n_times,] sum of n_units)
+        All conditions of the first repeat first. ``stimulus`` names the condition, ``block`` equals ``repeat``,
+        and the coordinates in `match` are kept. Trials that are not drawn are counted in ``excluded``.
+
+    Raises
+    ------
+    UserError
+        If members do not fit together, lack a coordinate, share a unit or have no condition in common, or if
+        there are fewer trials than `repeats`.
+    """
+    _require_alike(members, match)
+    labels = [_conditions(member, match) for member in members]
+    common = sorted(set.intersection(*(set(found) for found in labels)))
+    if not common:
+        raise UserError(f"pool: no combination of {', '.join(match)} is in all members; match fewer coordinates")
+    fewest = min(found.count(condition) for found in labels for condition in common)
+    taken = fewest if repeats is None else repeats
+    if not 1 <= taken <= fewest:
+        raise UserError(
+            f"pool: 'repeats' is {taken}, but a member has only {fewest} trials of a condition; ask for less"
+        )
+    dims = members[0].dims
+    shape = [len(common) * taken, *members[0].shape[1:-1], sum(member.sizes["unit"] for member in members)]
+    values = np.empty(shape, dtype=np.result_type(*(member.dtype for member in members)))
+    rng = np.random.default_rng([seed, len(members)])
+    missing = surplus = filled = 0
+    for member, found in zip(members, labels, strict=True):
+        places = [np.flatnonzero([label == condition for label in found]) for condition in common]
+        drawn = np.stack([rng.permutation(place)[:taken] for place in places], axis=1)
+        values[..., filled : filled + member.sizes["unit"]] = member.values[drawn.ravel()]
+        filled += member.sizes["unit"]
+        shared = sum(map(len, places))
+        missing, surplus = missing + len(found) - shared, surplus + shared - drawn.size
+    first = members[0]
+    where = [labels[0].index(condition) for condition in common]
+    repeat = np.repeat(np.arange(taken), len(common))
+    presentation = {name: np.tile(first.coords[name].values[where], taken) for name in match}
+    presentation |= {"stimulus": np.tile(_names(match, common), taken), "repeat": repeat, "block": repeat}
+    kept = [name for name in first.coords if all(_along_unit(member, name) for member in members)]
+    reasons = {"condition that another member lacks": missing, "more trials than the pool takes": surplus}
+    shared_attributes = {
+        key: value
+        for key, value in first.attrs.items()
+        if all(key in member.attrs and member.attrs[key] == value for member in members[1:])
+    }
+    return representation.responses(
+        values,
+        presentation=presentation,
+        unit={name: np.concatenate([member.coords[name].values for member in members]) for name in kept},
+        time=first.coords["time"].values if "time" in dims else None,
+        dtype=values.dtype,
+        attributes=shared_attributes
+        | {key: first.attrs[key] for key in ("source", "citation", "license")}
+        | {
+            "exchangeable": "stimulus",
+            "simultaneous": False,
+            "sha256": {name: digest for member in members for name, digest in member.attrs["sha256"].items()},
+            "excluded": _added([member.attrs["excluded"] for member in members], reasons),
+        },
+    )
+
+
+def _require_alike(members, match) -> None:
+    if len(members) < 2:
+        raise UserError("pool: give at least two recordings")
+    first = members[0]
+    for number, member in enumerate(members, 1):
+        if member.dims != first.dims or "unit" not in member.dims:
+            raise UserError(
+                f"pool: member {number} has dims {member.dims}, member 1 has {first.dims}; ingest them alike"
+            )
+        if member.attrs["response"] != first.attrs["response"]:
+            raise UserError(
+                f"pool: member {number} holds '{member.attrs['response']}', member 1 '{first.attrs['response']}'"
+            )
+        if "time" in first.dims and not np.array_equal(member.coords["time"].values, first.coords["time"].values):
+            raise UserError(f"pool: member {number} has another time axis than member 1; use the same window and bins")
+        for name in match:
+            if name not in member.coords or member.coords[name].dims != ("presentation",):
+                known = ", ".join(str(c) for c in member.coords if member.coords[c].dims == ("presentation",))
+                raise UserError(f"pool: member {number} has no coordinate '{name}' along presentation (it has {known})")
+    ids, counts = np.unique(
+        np.concatenate([m.coords["unit_id"].values.astype(str) for m in members]), return_counts=True
+    )
+    if counts.max() > 1:
+        raise UserError(f"pool: unit '{ids[counts.argmax()]}' is in two members; a unit can be pooled once")
+
+
+def _conditions(member: xr.DataArray, match: Sequence[str]) -> list[tuple]:
+    # NaN differs from itself; as text it is a value like any other.
+    columns = [[_text(value) for value in member.coords[name].values] for name in match]
+    return list(zip(*columns, strict=True))
+
+
+def _text(value) -> str:
+    return f"{value:g}" if isinstance(value, int | float | np.number) else str(value)
+
+
+def _names(match: Sequence[str], common: list[tuple]) -> np.ndarray:
+    if list(match) == ["stimulus"]:
+        return np.array([condition[0] for condition in common])
+    return np.array(["-".join(f"{k}={v}" for k, v in zip(match, condition, strict=True)) for condition in common])
+
+
+def _along_unit(member: xr.DataArray, name: str) -> bool:
+    return name in member.coords and member.coords[name].dims == ("unit",)
+
+
+def _added(excluded: list[dict], reasons: dict[str, int]) -> dict[str, dict[str, int]]:
+    total: dict[str, dict[str, int]] = {}
+    for found in [*excluded, {"presentation": {reason: count for reason, count in reasons.items() if count}}]:
+        for dim, counts in found.items():
+            mine = total.setdefault(dim, {})
+            for reason, count in counts.items():
+                mine[reason] = mine.get(reason, 0) + count
+    return {dim: counts for dim, counts in total.items() if counts}

@@ -1,0 +1,20 @@
+"""Pool recordings that were made one after another into one pseudo-population."""
+
+from neurocompare import representation, tables
+from neurocompare.errors import check_options
+from neurocompare.jobs import job
+from neurocompare.recordings import pseudopopulation
+
+
+def main(snakemake):
+    """Run the job."""
+    with job(snakemake.log[0]):
+        options = dict(snakemake.params.options)
+        check_options(pseudopopulation.pool, options, f"pool '{snakemake.wildcards.recording}'")
+        members = [representation.read(path) for path in snakemake.input.recordings]
+        pooled = pseudopopulation.pool(members, **options)
+        code = tables.code_sha256(snakemake.params.code, *members)
+        representation.write(tables.declared(pooled, options, code), snakemake.output.recording)
+
+
+main(snakemake)
