@@ -221,7 +221,7 @@ def test_the_profile_for_clusters_leaves_out_the_trigger_that_goes_by_time():
             {"extract_grams"} | ENDS,
         ),
         ("figures/profile", "draw_profile", set(), {"draw_profile", "all"}),
-        ("fetching", None, set(), set()),
+        ("fetching/http", None, set(), set()),
     ],
     ids=["measure", "network", "figure", "nothing"],
 )
@@ -358,7 +358,7 @@ MISTAKES = {
     "altered raw file": (
         "results/ingest/altered.nc",
         "ingest/altered.log",
-        "data/raw/altered/validation_set.npy: checksum is",
+        "data/raw/altered/validation_set.npy: sha256 is",
     ),
     "unreadable raw file": (
         "results/ingest/garbled.nc",
@@ -413,7 +413,7 @@ def mistaken(workflow, finished, tmp_path_factory):
         recordings=recording("altered")
         + recording("garbled")
         + "published: {loader: kriegeskorte2008, stimuli: gratings}\n"
-        + "misspelt: {loader: simulated, stimuli: gratings, options: {neuron: 20, seed: 0}}\n",
+        + "misspelt: {loader: simulated_orientation, stimuli: gratings, options: {neuron: 20, seed: 0}}\n",
         networks=network("missing") + network("damaged"),
         recoveries="""
         typo:
