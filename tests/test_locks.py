@@ -59,7 +59,7 @@ def test_without_a_checksum_the_first_sight_of_a_file_is_recorded_and_holds_ever
     assert lock.as_posix() == f"data/checksums/{tmp_path.name}/a.npy.json"
     assert json.loads(lock.read_text()) == {"size": 5, "sha256": checksums["a.npy"], "origin": "put there by hand"}
     paths[0].write_text("b.npy")
-    with pytest.raises(UserError, match=f"^{paths[0]}: checksum is .* but {lock} recorded"):
+    with pytest.raises(UserError, match=f"^{paths[0]}: sha256 is .* but {lock} recorded"):
         locks.verified(paths, dict.fromkeys(checksums, ""))
     paths[0].write_text("longer than before")
     with pytest.raises(UserError, match="18 bytes, but .* recorded 5; remove the file.* or the lock"):

@@ -4,6 +4,7 @@ A lock is for sources that publish no checksum: a small JSON file, ``data/checks
 it, and everybody who runs the study works on the same bytes.
 """
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def verified(paths: list[Path], checksums: dict[str, str]) -> tuple[dict[str, Pa
     paths : list of Path
         The files.
     checksums : dict of str to str
-        SHA-256 by file name; where it is empty, the file has to agree with its lock.
+        By file name: a SHA-256, or ``md5:`` and an MD5; where it is empty, the file has to agree with its lock.
 
     Returns
     -------
@@ -40,15 +41,49 @@ def verified(paths: list[Path], checksums: dict[str, str]) -> tuple[dict[str, Pa
     for path in paths:
         expected = checksums[path.name]
         try:
-            found = digests[path.name] = files.sha256(path) if expected else agreed(path, "put there by hand")
+            if expected:
+                algorithm, wanted = parts(expected)
+                found = digest(path, algorithm, "sha256")
+                if found[algorithm] != wanted:
+                    raise UserError(
+                        f"{path}: {algorithm} is {found[algorithm]}, expected {wanted}; "
+                        "remove the file, to have it fetched again, or put the right one there"
+                    )
+                digests[path.name] = found["sha256"]
+            else:
+                digests[path.name] = agreed(path, "put there by hand")
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror}); put the right file there") from error
-        if expected and found != expected:
-            raise UserError(
-                f"{path}: checksum is {found}, expected {expected}; "
-                "remove the file, to have it fetched again, or put the right one there"
-            )
     return {path.name: path for path in paths}, digests
+
+
+def parts(checksum: str) -> tuple[str, str]:
+    """Split a checksum into its algorithm and its hexadecimal digits, in lower case."""
+    algorithm, _, digits = checksum.lower().rpartition(":")
+    return algorithm or "sha256", digits
+
+
+def digest(path: Path, *algorithms: str) -> dict[str, str]:
+    """Return checksums of a file, read once.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    *algorithms : str
+        Names such as ``"md5"`` and ``"sha256"``.
+
+    Returns
+    -------
+    dict of str to str
+        Hexadecimal digits by algorithm.
+    """
+    running = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            for one in running.values():
+                one.update(block)
+    return {name: one.hexdigest() for name, one in running.items()}
 
 
 def path_of(file: Path) -> Path:
@@ -85,7 +120,7 @@ def read(lock: Path) -> dict | None:
         ) from error
 
 
-def agreed(file: Path, origin: str, *, digest: str | None = None) -> str:
+def agreed(file: Path, origin: str) -> str:
     """Check a file against its lock, or make the lock if there is none.
 
     Parameters
@@ -94,8 +129,6 @@ def agreed(file: Path, origin: str, *, digest: str | None = None) -> str:
         A raw file.
     origin : str
         Where it comes from; recorded in a new lock.
-    digest : str, optional
-        Its SHA-256, if it is known already.
 
     Returns
     -------
@@ -114,14 +147,14 @@ def agreed(file: Path, origin: str, *, digest: str | None = None) -> str:
             f"{file}: {size} bytes, but {lock} recorded {known['size']}; remove the file, to have it fetched again, or "
             "the lock, to accept the file"
         )
-    found = digest or files.sha256(file)
+    found = files.sha256(file)
     if known is None:
         with files.written(lock) as temporary:
             content = {"size": size, "sha256": found, "origin": origin}
             temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     elif found != known["sha256"]:
         raise UserError(
-            f"{file}: checksum is {found}, but {lock} recorded {known['sha256']}; remove the file, to have it fetched "
+            f"{file}: sha256 is {found}, but {lock} recorded {known['sha256']}; remove the file, to have it fetched "
             "again, or the lock, to accept the file"
         )
     return found

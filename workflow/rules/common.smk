@@ -53,9 +53,14 @@ def raw(source, files):
     return [f"data/raw/{source}/{name}" for name in files]
 
 
+def checksum(file):
+    """SHA-256 of a raw file, or its MD5; empty where a checksum is recorded at the first download."""
+    return file.get("sha256") or (f"md5:{file['md5']}" if "md5" in file else "")
+
+
 def checksums(files):
-    """SHA-256 of each raw file; empty where it is recorded at the first download."""
-    return {name: file.get("sha256", "") for name, file in files.items()}
+    """Checksum of each raw file."""
+    return {name: checksum(file) for name, file in files.items()}
 
 
 def crossed(study):

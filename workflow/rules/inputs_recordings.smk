@@ -9,7 +9,7 @@ def fetched_file(wildcards):
 
 
 def fetch_checksum(wildcards):
-    return fetched_file(wildcards).get("sha256", "")
+    return checksum(fetched_file(wildcards))
 
 
 def fetch_sources(wildcards):
@@ -60,13 +60,18 @@ def pool_options(wildcards):
     return {key: value for key, value in pool.items() if key != "recordings"}
 
 
+def stimuli_sources(wildcards):
+    entry = CATALOGUE.stimuli[wildcards.stimuli]
+    files = CATALOGUE.files(entry.get("recording", ""))
+    return {name: files[name] for name in entry.get("files", files)}
+
+
 def stimuli_files(wildcards):
-    source = CATALOGUE.stimuli[wildcards.stimuli].get("recording", "")
-    return raw(source, CATALOGUE.files(source))
+    return raw(CATALOGUE.stimuli[wildcards.stimuli].get("recording", ""), stimuli_sources(wildcards))
 
 
 def stimuli_checksums(wildcards):
-    return checksums(CATALOGUE.files(CATALOGUE.stimuli[wildcards.stimuli].get("recording", "")))
+    return checksums(stimuli_sources(wildcards))
 
 
 def stimuli_module(wildcards):

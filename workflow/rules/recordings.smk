@@ -11,8 +11,9 @@ rule fetch:
     conda:
         "../../environment.yml"
     params:
-        sha256=fetch_checksum,
+        checksum=fetch_checksum,
         sources=fetch_sources,
+        about=fetch_about,
     script:
         "../scripts/fetch.py"
 
@@ -25,7 +26,7 @@ rule ingest:
     log:
         "results/logs/ingest/{recording}.log",
     wildcard_constraints:
-        recording=one_of(set(RECORDINGS) - set(SIMULATED) - set(POOLED)),
+        recording=one_of(set(RECORDINGS) - set(SIMULATED) - set(POOLED) - set(ALLENSDK)),
     conda:
         "../../environment.yml"
     threads: 1

