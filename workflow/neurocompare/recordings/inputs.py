@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import scipy.io
@@ -54,15 +55,17 @@ def given(files: Mapping[str, Path], name: str) -> Path:
     return Path(files[name])
 
 
-def mat(path: str | Path, *variables: str) -> list:
+def mat(path: str | Path | BinaryIO, *variables: str, name: str | None = None) -> list:
     """Load variables of a MATLAB file of version 7 or older.
 
     Parameters
     ----------
-    path : str or Path
+    path : str, Path or binary file
         The file.
     *variables : str
         The variables.
+    name : str, optional
+        What messages call the file, by default its path.
 
     Returns
     -------
@@ -75,15 +78,16 @@ def mat(path: str | Path, *variables: str) -> list:
     UserError
         If the file cannot be read or lacks a variable.
     """
+    name = str(path) if name is None else name
     try:
         content = scipy.io.loadmat(path, variable_names=variables, struct_as_record=False, squeeze_me=True)
     except _UNREADABLE as error:
         why = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{path}: not a readable MATLAB file ({why}); remove it and fetch it again") from error
+        raise UserError(f"{name}: not a readable MATLAB file ({why}); remove it and fetch it again") from error
     for variable in variables:
         if variable not in content:
-            present = ", ".join(name for name, *_ in scipy.io.whosmat(path)) or "none"
-            raise UserError(f"{path}: variable '{variable}' is missing (present: {present}); this is another file")
+            present = ", ".join(found for found, *_ in scipy.io.whosmat(path)) or "none"
+            raise UserError(f"{name}: variable '{variable}' is missing (present: {present}); this is another file")
     return [content[variable] for variable in variables]
 
 

@@ -4,17 +4,26 @@ What is joined never happened together. The result says so (``simultaneous`` is 
 correlations or of single trials of a population refuse it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError
+from neurocompare.recordings.selection import Selection
+
+LACKING = ("condition", "member")
 
 
 def pool(
-    members: Sequence[xr.DataArray], *, match: Sequence[str], repeats: int | None = None, seed: int = 0
+    members: Sequence[xr.DataArray],
+    *,
+    match: Sequence[str],
+    where: Mapping[str, object] | None = None,
+    lacking: str = "condition",
+    repeats: int | None = None,
+    seed: int = 0,
 ) -> xr.DataArray:
     """Join recordings into one pseudo-population.
 
@@ -28,6 +37,12 @@ def pool(
         The recordings; all of the same kind of response and, where they have one, on the same time axis.
     match : sequence of str
         Coordinates along ``presentation``, such as ``["stimulus"]`` or ``["direction", "choice"]``.
+    where : mapping of str to value, optional
+        Values that presentations have to have, such as ``{"correct": 1}``; the others are counted in ``excluded``.
+    lacking : {"condition", "member"}
+        What goes where a member lacks a condition that another one has: the condition, so that all units stay; or
+        the member with its units, so that all conditions stay. Then a member goes as well if it has fewer than
+        `repeats` trials of a condition.
     repeats : int, optional
         Trials of each condition; by default as many as the poorest member has of its rarest condition.
     seed : int
@@ -42,15 +57,23 @@ def pool(
     Raises
     ------
     UserError
-        If members do not fit together, lack a coordinate, share a unit or have no condition in common, or if
-        there are fewer trials than `repeats`.
+        If members do not fit together, lack a coordinate, share a unit or have no condition in common, if
+        there are fewer trials than `repeats`, or if no member has all conditions.
     """
-    _require_alike(members, match)
-    labels = [_conditions(member, match) for member in members]
-    common = sorted(set.intersection(*(set(found) for found in labels)))
+    _require_alike(members, [*match, *(where or {})])
+    if lacking not in LACKING:
+        raise UserError(f"pool: 'lacking' is '{lacking}'; use {' or '.join(LACKING)}")
+    digests = {name: digest for member in members for name, digest in member.attrs["sha256"].items()}
+    kept = [_selected(member, where or {}) for member in members]
+    excluded = [member.attrs["excluded"] for member in members] + [{"presentation": s.reasons} for s in kept]
+    places = [_places(member, match, selection) for member, selection in zip(members, kept, strict=True)]
+    if lacking == "member":
+        members, places, reasons = _complete(members, places, repeats or 1)
+        excluded.append({"unit": reasons})
+    common = sorted(set.intersection(*(set(found) for found in places)))
     if not common:
         raise UserError(f"pool: no combination of {', '.join(match)} is in all members; match fewer coordinates")
-    fewest = min(found.count(condition) for found in labels for condition in common)
+    fewest = min(len(found[condition]) for found in places for condition in common)
     taken = fewest if repeats is None else repeats
     if not 1 <= taken <= fewest:
         raise UserError(
@@ -61,19 +84,18 @@ def pool(
     values = np.empty(shape, dtype=np.result_type(*(member.dtype for member in members)))
     rng = np.random.default_rng([seed, len(members)])
     missing = surplus = filled = 0
-    for member, found in zip(members, labels, strict=True):
-        places = [np.flatnonzero([label == condition for label in found]) for condition in common]
-        drawn = np.stack([rng.permutation(place)[:taken] for place in places], axis=1)
+    for member, found in zip(members, places, strict=True):
+        drawn = np.stack([rng.permutation(found[condition])[:taken] for condition in common], axis=1)
         values[..., filled : filled + member.sizes["unit"]] = member.values[drawn.ravel()]
         filled += member.sizes["unit"]
-        shared = sum(map(len, places))
-        missing, surplus = missing + len(found) - shared, surplus + shared - drawn.size
+        shared = sum(len(found[condition]) for condition in common)
+        missing, surplus = missing + sum(map(len, found.values())) - shared, surplus + shared - drawn.size
     first = members[0]
-    where = [labels[0].index(condition) for condition in common]
+    examples = [places[0][condition][0] for condition in common]
     repeat = np.repeat(np.arange(taken), len(common))
-    presentation = {name: np.tile(first.coords[name].values[where], taken) for name in match}
+    presentation = {name: np.tile(first.coords[name].values[examples], taken) for name in match}
     presentation |= {"stimulus": np.tile(_names(match, common), taken), "repeat": repeat, "block": repeat}
-    kept = [name for name in first.coords if all(_along_unit(member, name) for member in members)]
+    along_unit = [name for name in first.coords if all(_along_unit(member, name) for member in members)]
     reasons = {"condition that another member lacks": missing, "more trials than the pool takes": surplus}
     shared_attributes = {
         key: value
@@ -83,7 +105,7 @@ def pool(
     return representation.responses(
         values,
         presentation=presentation,
-        unit={name: np.concatenate([member.coords[name].values for member in members]) for name in kept},
+        unit={name: np.concatenate([member.coords[name].values for member in members]) for name in along_unit},
         time=first.coords["time"].values if "time" in dims else None,
         dtype=values.dtype,
         attributes=shared_attributes
@@ -91,8 +113,8 @@ def pool(
         | {
             "exchangeable": "stimulus",
             "simultaneous": False,
-            "sha256": {name: digest for member in members for name, digest in member.attrs["sha256"].items()},
-            "excluded": _added([member.attrs["excluded"] for member in members], reasons),
+            "sha256": digests,
+            "excluded": _added([*excluded, {"presentation": reasons}]),
         },
     )
 
@@ -123,10 +145,35 @@ def _require_alike(members, match) -> None:
         raise UserError(f"pool: unit '{ids[counts.argmax()]}' is in two members; a unit can be pooled once")
 
 
-def _conditions(member: xr.DataArray, match: Sequence[str]) -> list[tuple]:
+def _selected(member: xr.DataArray, where: Mapping[str, object]) -> Selection:
+    """Select the presentations that have all the values asked for."""
+    selection = Selection(member.sizes["presentation"])
+    for name, value in where.items():
+        other = [_text(found) != _text(value) for found in member.coords[name].values]
+        selection.drop(np.array(other), f"{name} is not {_text(value)}")
+    return selection
+
+
+def _places(member: xr.DataArray, match: Sequence[str], selection: Selection) -> dict[tuple, list[int]]:
+    """Return the presentations of each condition."""
     # NaN differs from itself; as text it is a value like any other.
     columns = [[_text(value) for value in member.coords[name].values] for name in match]
-    return list(zip(*columns, strict=True))
+    places: dict[tuple, list[int]] = {}
+    for place, condition in enumerate(zip(*columns, strict=True)):
+        if selection.kept[place]:
+            places.setdefault(condition, []).append(place)
+    return places
+
+
+def _complete(members, places, trials: int) -> tuple[list, list, dict[str, int]]:
+    """Keep the members that have enough trials of all conditions."""
+    conditions = set().union(*places)
+    enough = [all(len(found.get(condition, ())) >= trials for condition in conditions) for found in places]
+    selection = Selection(sum(member.sizes["unit"] for member in members))
+    lacks = np.repeat(~np.array(enough), [member.sizes["unit"] for member in members])
+    selection.drop(lacks, f"fewer than {trials} trials of a condition").index("units of the pool")
+    kept = [pair for pair, complete in zip(zip(members, places, strict=True), enough, strict=True) if complete]
+    return [member for member, _ in kept], [found for _, found in kept], selection.reasons
 
 
 def _text(value) -> str:
@@ -143,11 +190,11 @@ def _along_unit(member: xr.DataArray, name: str) -> bool:
     return name in member.coords and member.coords[name].dims == ("unit",)
 
 
-def _added(excluded: list[dict], reasons: dict[str, int]) -> dict[str, dict[str, int]]:
+def _added(excluded: list[dict]) -> dict[str, dict[str, int]]:
     total: dict[str, dict[str, int]] = {}
-    for found in [*excluded, {"presentation": {reason: count for reason, count in reasons.items() if count}}]:
+    for found in excluded:
         for dim, counts in found.items():
             mine = total.setdefault(dim, {})
-            for reason, count in counts.items():
-                mine[reason] = mine.get(reason, 0) + count
+            for reason in filter(counts.get, counts):
+                mine[reason] = mine.get(reason, 0) + counts[reason]
     return {dim: counts for dim, counts in total.items() if counts}
