@@ -138,9 +138,30 @@ def test_displacement_moves_the_population_along_its_tuning():
     np.testing.assert_allclose(truth.displacement.values.std(), 5, rtol=0.15)
 
 
+def test_tuning_gets_wider_and_less_informative_along_the_areas():
+    options = {"neurons": 300, "trials": 60, "seed": 0, "silent": 0, "untuned": 0, "width": 6.0}
+    one, alone = simulated_orientation.simulate(**options)
+    array, truth = simulated_orientation.simulate(**options, areas=["V1", "LM", "AL"], widening=1.8)
+    assert array.area.values.tolist() == ["V1"] * 100 + ["LM"] * 100 + ["AL"] * 100
+    curve = truth.tuning.values.astype(float)
+    width = ((curve - curve.min(0)) / np.ptp(curve, axis=0) > 0.5).mean(0)
+    medians = [np.median(width[array.area.values == area]) for area in truth.area.values]
+    np.testing.assert_allclose(np.diff(np.log(medians)), np.log(1.8), atol=0.2)
+    information = truth.area_fisher_information.mean("angle").values
+    assert (np.diff(information) < 0).all()
+    assert (truth.fisher_information >= truth.area_fisher_information.max("area") - 1e-12).all()
+    # The first area is what it would be alone, and one area is the whole.
+    np.testing.assert_array_equal(truth.tuning.values[:, :100], alone.tuning.values[:, :100])
+    assert set(one.area.values) == {"V1"}
+    np.testing.assert_allclose(alone.area_fisher_information.values[0], alone.fisher_information.values, rtol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("options", "word"),
     [
+        ({"areas": []}, "areas is"),
+        ({"areas": [str(k) for k in range(11)]}, "no area empty"),
+        ({"widening": 0}, "widening"),
         ({"silent": 0.7, "untuned": 0.7}, "silent"),
         ({"bins": 0}, "bins"),
         ({"bins": 1000}, "bins"),

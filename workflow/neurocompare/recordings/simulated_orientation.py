@@ -6,7 +6,14 @@ import xarray as xr
 from neurocompare import representation
 from neurocompare.errors import UserError
 from neurocompare.recordings.presentations import repeats
-from neurocompare.recordings.simulation import ATTRIBUTES, units
+from neurocompare.recordings.simulation import (
+    ATTRIBUTES,
+    MEMORY,
+    autocorrelated,
+    check_areas,
+    running_speed,
+    units,
+)
 
 _SPEED_SCALE = 10.0
 """Running speed, cm/s, that raises the gain by ``running_gain``."""
@@ -31,6 +38,8 @@ def simulate(
     shared_strength: float = 0.3,
     limit_degrees: float = 1.0,
     running_gain: float = 0.2,
+    areas: tuple[str, ...] = ("V1",),
+    widening: float = 1.5,
 ) -> tuple[xr.DataArray, xr.Dataset]:
     """Simulate a two-photon population that sees one random orientation per trial.
 
@@ -70,6 +79,10 @@ def simulate(
         Standard deviation of δ in degrees.
     running_gain : float
         Relative increase of the gain per 10 cm/s of running speed.
+    areas : sequence of str
+        Areas in their order; each has an equal share of the neurons.
+    widening : float
+        Median width of the tuning in an area over that in the area before: a hierarchy of coarser codes.
 
     Returns
     -------
@@ -78,14 +91,16 @@ def simulate(
     truth : Dataset
         ``tuning`` (angle, unit) and its ``derivative`` (per degree) on a grid of 180 angles, the linear
         ``fisher_information`` (angle) and ``private_fisher_information`` (angle, without δ) per squared
-        degree, ``displacement`` (presentation) in degrees, and the parameters as attributes. The
-        information is exact but for the curvature of the tuning over one δ.
+        degree, ``area_fisher_information`` (area, angle), that of single areas, ``displacement``
+        (presentation) in degrees, and the parameters as attributes. The information is exact but for the
+        curvature of the tuning over one δ.
 
     Raises
     ------
     UserError
         If an option is out of range.
     """
+    check_areas("simulated orientation", areas)
     if not 0 <= silent + untuned <= 1:
         raise UserError(
             f"simulated orientation: silent + untuned is {silent + untuned:g}; the fractions must sum to 1 or less"
@@ -94,8 +109,10 @@ def simulate(
         raise UserError(
             f"simulated orientation: bins is {bins}; use 1 to {min(trials, int(5 * period))} (trials, 0.2 degrees)"
         )
-    if min(neurons, trials, shared_rank) < 1 or min(width, event_size, event_shape) <= 0:
-        raise UserError("simulated orientation: sizes, width and event options must be positive")
+    if min(neurons // len(areas), trials, shared_rank) < 1 or min(width, event_size, event_shape, widening) <= 0:
+        raise UserError(
+            "simulated orientation: sizes, width, widening and event options must be positive, and no area empty"
+        )
     rng = np.random.default_rng([seed, 0])
     scale = 2 * np.pi / period
     group = np.full(neurons, 2)
@@ -103,7 +120,9 @@ def simulate(
     group[round(silent * neurons) : round((silent + untuned) * neurons)] = 1
     group = rng.permutation(group)
     preferred = rng.uniform(0, period, neurons)
-    concentration = 1 / (scale * width * rng.lognormal(0, width_spread, neurons)) ** 2
+    place = np.arange(neurons) * len(areas) // neurons
+    median = width * widening ** place.astype(float)
+    concentration = 1 / (scale * median * rng.lognormal(0, width_spread, neurons)) ** 2
     amplitude = rng.lognormal(0, amplitude_spread, neurons) * (group > 0)
     bump = amplitude * (group == 2)
     floor = amplitude * np.where(group == 1, 0.5, baseline)
@@ -117,7 +136,7 @@ def simulate(
 
     theta = rng.uniform(0, period, trials)
     displacement = limit_degrees * rng.standard_normal(trials)
-    speed = np.maximum(0.0, 5 + 12 * _autocorrelated(trials, 0.9, rng))
+    speed = running_speed(autocorrelated(trials, MEMORY, rng))
     gain = 1 + running_gain * speed / _SPEED_SCALE
     gain /= gain.mean()
     variance = shared_strength**2
@@ -128,13 +147,20 @@ def simulate(
 
     grid = np.linspace(0, period, 180, endpoint=False)
     curve, slope = tuning(grid)
-    private = _fisher(
-        curve,
-        slope,
-        noise=event_size * (1 + 1 / event_shape) * curve,
-        directions=np.column_stack([np.ones(neurons), loadings]),
-        variances=np.array([gain.var()] + [(1 + gain.var()) * variance] * shared_rank),
-    )
+    variances = np.array([gain.var()] + [(1 + gain.var()) * variance] * shared_rank)
+
+    def private_information(members):
+        """Information per squared degree of some neurons, without δ."""
+        return _fisher(
+            curve[:, members],
+            slope[:, members],
+            noise=event_size * (1 + 1 / event_shape) * curve[:, members],
+            directions=np.column_stack([np.ones(members.sum()), loadings[members]]),
+            variances=variances,
+        )
+
+    private = private_information(np.ones(neurons, dtype=bool))
+    of_areas = np.stack([private_information(place == k) for k in range(len(areas))])
     index = np.minimum((theta / period * bins).astype(int), bins - 1)
     centres = (np.arange(bins) + 0.5) * period / bins
     array = representation.responses(
@@ -147,6 +173,7 @@ def simulate(
             "running_speed": speed,
         },
         unit=units(neurons, f"simulated-{seed}")
+        | {"area": np.array(areas)[place]}
         | {"preferred_orientation": preferred, "tuned": (group == 2).astype(int)},
         attributes=ATTRIBUTES | {"response": "inferred spikes", "orientation_period": period, "seed": seed},
     )
@@ -156,10 +183,11 @@ def simulate(
             "derivative": (("angle", "unit"), slope.astype(np.float32)),
             "fisher_information": ("angle", private / (1 + limit_degrees**2 * private)),
             "private_fisher_information": ("angle", private),
+            "area_fisher_information": (("area", "angle"), of_areas / (1 + limit_degrees**2 * of_areas)),
             "displacement": ("presentation", displacement),
             "shared_loadings": (("unit", "factor"), loadings),
         },
-        coords={"angle": grid, "unit_id": ("unit", array.coords["unit_id"].values)},
+        coords={"angle": grid, "area": list(areas), "unit_id": ("unit", array.coords["unit_id"].values)},
         attrs={
             "seed": seed,
             "period": period,
@@ -171,16 +199,6 @@ def simulate(
         },
     )
     return array, truth
-
-
-def _autocorrelated(n: int, memory: float, rng: np.random.Generator) -> np.ndarray:
-    """Standard normal series in which neighbours correlate by `memory`."""
-    steps = rng.standard_normal(n) * np.sqrt(1 - memory**2)
-    series = np.empty(n)
-    last = rng.standard_normal()
-    for i, step in enumerate(steps):
-        last = series[i] = memory * last + step
-    return series
 
 
 def _fisher(curve, slope, *, noise, directions, variances) -> np.ndarray:
