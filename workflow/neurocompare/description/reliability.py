@@ -149,7 +149,8 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     explained = signal_variance(cube)
     weights = rng.multinomial(n, np.full(n, 1 / n), size=BOOTSTRAPS).astype(float)
     # The interval and the null of a mean over splits differ little from those of its first ten splits.
-    draws = np.nanmedian(_defined(split_half(cube, splits[:10], weights)), axis=1)
+    # Of a region with few units, a resample may leave none that varies.
+    draws = np.array([median(sample) for sample in _defined(split_half(cube, splits[:10], weights))])
     null = _null(cube, splits[0], rng) if may_permute_stimuli(array) else None
     size = {"n_stimuli": n, "n_units": p, "n_trials": n * n_repeats}
     condition = f"split={options['split']};repeats={half}+{half}"

@@ -60,6 +60,7 @@ def ingest(files: Mapping[str, Path], *, about: dict[str, object], region: str =
             f"{path}: shape {trials.shape} is not repeats × images × units with the {means.shape} of {means_path}; "
             "take both files from the same region"
         )
+    inputs.require_finite(trials, path, "responses")
     if not np.allclose(trials.mean(axis=0), means):
         raise UserError(f"{path}: its mean over repeats is not {means_path}; take both files from the same region")
     n_repeats, n_images, n_units = trials.shape

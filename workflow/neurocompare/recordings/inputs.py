@@ -135,11 +135,36 @@ def npy(path: str | Path) -> np.ndarray:
     Raises
     ------
     UserError
-        If the file cannot be read.
+        If the file cannot be read, or holds something else.
     """
     try:
         with open(path, "rb") as file:
-            return np.lib.format.read_array(file, allow_pickle=False)
+            array = np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         why = " ".join(str(error).split())
         raise UserError(f"{path}: not a readable NumPy file ({why}); remove it and fetch it again") from error
+    if array.dtype.kind not in "biuf":
+        raise UserError(f"{path}: holds values of type {array.dtype} instead of numbers; this is another file")
+    return array
+
+
+def require_finite(values: np.ndarray, path: str | Path, what: str = "values") -> None:
+    """Refuse NaN and infinite values where a file is not supposed to have any.
+
+    Parameters
+    ----------
+    values : array
+        What was read.
+    path : str or Path
+        The file, for the message.
+    what : str
+        What the values are, such as ``"responses"``.
+
+    Raises
+    ------
+    UserError
+        If there are any; the message tells how many.
+    """
+    bad = int(np.size(values) - np.isfinite(values).sum())
+    if bad:
+        raise UserError(f"{path}: {bad} of {np.size(values)} {what} are NaN or infinite; fetch the file again, or mend it")
