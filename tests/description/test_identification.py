@@ -9,7 +9,7 @@ from neurocompare.description import identification
 from neurocompare.errors import UserError
 from neurocompare.recordings import antolik2016
 
-(CORRELATION,) = identification.DESCRIPTIONS
+CORRELATION, CORRELATION_HALVES, DOT_HALVES = identification.DESCRIPTIONS
 
 
 def test_noiseless_trials_are_all_identified():
@@ -76,3 +76,39 @@ def test_published_identification_of_mouse_v1(real_data):
     (row,), _ = identification.describe(array, CORRELATION, seed=0)
     assert row["value"] == pytest.approx(0.49, abs=1e-9)
     assert row["p_value"] == pytest.approx(1 / 1001)
+
+
+@pytest.mark.parametrize("description", [CORRELATION_HALVES, DOT_HALVES])
+def test_halves_without_noise_identify_each_other_and_noise_is_at_chance(description):
+    rng = np.random.default_rng(6)
+    # Of equal length, as an inner product prefers the longest.
+    shapes = np.linalg.qr(rng.standard_normal((40, 12)))[0].T
+    (row,), details = identification.describe(recording(np.repeat(shapes[:, None], 4, axis=1)), description, seed=0)
+    assert row["value"] == 1 and row["condition"] == "candidates=12;repeats=2+2"
+    np.testing.assert_array_equal(details.confusion.values, np.eye(12))
+    hits = [
+        identification.describe(recording(rng.standard_normal((20, 2, 30))), description, seed=0)[0][0]["value"]
+        for _ in range(40)
+    ]
+    assert np.mean(hits) == pytest.approx(1 / 20, abs=0.03)
+
+
+def test_halves_are_compared_as_numpy_does():
+    cube = np.random.default_rng(7).random((9, 5, 14)) * np.arange(1, 15)
+    first, last = cube[:, :2].mean(1), cube[:, 3:].mean(1)
+    scaled = [(x - x.mean(0)) / x.std(0) for x in (first, last)]
+    (found,) = identification.identify_halves(cube, "correlation")
+    np.testing.assert_allclose(found, np.corrcoef(*scaled)[:9, 9:], atol=1e-12)
+    (found,) = identification.identify_halves(cube, "dot")
+    mean = cube.mean((0, 1))
+    np.testing.assert_allclose(found, [[(a - mean) @ (b - mean) for b in last] for a in first], atol=1e-9)
+
+
+def test_correlation_of_halves_ignores_scale_and_constant_units():
+    rng = np.random.default_rng(8)
+    cube = rng.standard_normal((15, 1, 20)) + rng.standard_normal((15, 2, 20))
+    found = identification.identify_halves(cube, "correlation")
+    moved = np.concatenate([cube * rng.uniform(0.1, 9, 20) + 50, np.full((15, 2, 3), 2.0)], axis=2)
+    np.testing.assert_allclose(identification.identify_halves(moved, "correlation"), found, atol=1e-9)
+    with pytest.raises(UserError, match="fewer than 2 units"):
+        identification.identify_halves(np.ones((15, 2, 20)), "correlation")
