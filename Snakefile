@@ -20,6 +20,7 @@ configfile: "config/config.yaml"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs_recordings.smk"
+include: "workflow/rules/inputs_allensdk.smk"
 include: "workflow/rules/inputs.smk"
 
 
@@ -40,10 +41,12 @@ wildcard_constraints:
 
 
 include: "workflow/rules/recordings.smk"
+include: "workflow/rules/allensdk.smk"
 include: "workflow/rules/networks.smk"
 include: "workflow/rules/describe.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/figures_recordings.smk"
 
 
 rule all:

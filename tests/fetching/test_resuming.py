@@ -35,7 +35,7 @@ def quiet(line):
 
 
 def leftovers(path):
-    return sorted(p.name for p in (path.parent.parent / ".partial").rglob("*") if p.is_file())
+    return sorted(p.name for p in (path.parent.parent / ".partial").rglob("*") if p.is_file() and p.suffix != ".lock")
 
 
 def test_a_download_that_breaks_off_again_and_again_goes_on_where_it_stopped(server, path):

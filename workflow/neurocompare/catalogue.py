@@ -1,18 +1,14 @@
-"""Catalogues and studies: reading, validating and resolving them.
+"""Catalogues and studies: what they hold, resolved and with every reference checked.
 
-Imported while the Snakefile is parsed, so it needs only the standard library, PyYAML and jsonschema,
-which Snakemake itself has loaded.
+Imported while the Snakefile is parsed, so it needs only the standard library, and what `neurocompare.yamlfiles` does.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import jsonschema
-import yaml
-
 from neurocompare.errors import UserError, unknown
 from neurocompare.identifiers import DESCRIPTION_PACKAGES, PACKAGE, module_of, parse
+from neurocompare.yamlfiles import read
 
 CATALOGUES = ("recordings", "stimuli", "networks", "recoveries")
 
@@ -21,9 +17,8 @@ NEEDS = {
     "rdms": ("networks", "measures"),
     "arrangement": ("networks", "measures"),
     "recovery": ("recoveries", "measures"),
-    "decoding": ("descriptions",),
-    "parts": ("descriptions",),
-    "sessions": ("descriptions",),
+    **dict.fromkeys(("decoding", "parts", "sessions", "classification"), ("descriptions",)),
+    **dict.fromkeys(("psychometrics", "trajectories"), ("descriptions",)),
 }
 """What a study must select for each figure."""
 
@@ -218,118 +213,6 @@ def load(config: Path, schemas: Path) -> Catalogue:
     return catalogue
 
 
-def read(path: Path, schema: Path) -> dict:
-    """Read a YAML file and validate it against a JSON schema.
-
-    Parameters
-    ----------
-    path : Path
-        The YAML file.
-    schema : Path
-        The schema.
-
-    Returns
-    -------
-    dict
-        The content.
-
-    Raises
-    ------
-    UserError
-        If the file is absent, is not YAML or breaks the schema.
-    """
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = yaml.load(file, _Loader)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        # PyYAML names the file twice more.
-        reason = " ".join(str(error).replace(f'in "{path}", ', "at ").split())
-        raise UserError(f"{path}: not valid YAML: {reason}") from None
-    return validate({} if content is None else content, schema, str(path))
-
-
-def validate(content: dict, schema: Path, name: str) -> dict:
-    """Validate content against a JSON schema.
-
-    Parameters
-    ----------
-    content : dict
-        What to validate.
-    schema : Path
-        The schema.
-    name : str
-        What the error calls the content.
-
-    Returns
-    -------
-    dict
-        `content` itself.
-
-    Raises
-    ------
-    UserError
-        One line with the place and the cure.
-    """
-    rules = json.loads(schema.read_text(encoding="utf-8"))
-    error = _most_telling(jsonschema.Draft202012Validator(rules).iter_errors(content))
-    if error is None:
-        return content
-    place = ".".join(str(step) for step in error.absolute_path) or "top level"
-    if odd := _odd(error):
-        raise UserError(f"{name}: {place}: {unknown('key', odd[0], error.schema.get('properties', {}))}")
-    if error.validator == "enum" and isinstance(error.instance, str):
-        raise UserError(f"{name}: {place}: {unknown('value', error.instance, error.validator_value)}")
-    raise UserError(f"{name}: {place}: {error.message}")
-
-
-def _most_telling(errors):
-    """The error to show: not that no alternative fits, but what is wrong with the nearest one."""
-    found = max(errors, default=None, key=_weight)
-    while found is not None and found.context:
-        alternatives: dict[int, list] = {}
-        for error in found.context:
-            alternatives.setdefault(error.relative_schema_path[0], []).append(error)
-        found = max(min(alternatives.values(), key=_distance), key=_weight)
-    return found
-
-
-def _weight(error) -> tuple:
-    # A mistyped key is both missing and unknown; that it is unknown tells more.
-    return -len(error.absolute_path), error.validator not in ("oneOf", "required")
-
-
-def _distance(errors) -> tuple:
-    """How far content is from an alternative, given what is wrong: of another type, then the number of faults."""
-    other_type = any(error.validator == "type" and not error.relative_path for error in errors)
-    return other_type, sum(len(_odd(error)) or 1 for error in errors)
-
-
-def _odd(error) -> list[str]:
-    """Keys that should not be there."""
-    if error.validator != "additionalProperties":
-        return []
-    return sorted(set(error.instance) - set(error.schema.get("properties", {})))
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which every key is text, and given once."""
-
-    def construct_mapping(self, node, deep=False):
-        """Refuse what plain YAML would silently turn into a number or replace."""
-        given = set()
-        for key, _ in node.value:
-            if key.tag.endswith(":merge"):
-                continue
-            if not key.tag.endswith(":str"):
-                raise yaml.MarkedYAMLError(problem=f"key {key.value} is no text, quote it", problem_mark=key.start_mark)
-            if key.value in given:
-                raise yaml.MarkedYAMLError(problem=f"key '{key.value}' is given twice", problem_mark=key.start_mark)
-            given.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def _require(kind: str, name: str, known) -> None:
     if name not in known:
         raise unknown(kind, name, known)
@@ -343,6 +226,15 @@ def _check_recording(catalogue: Catalogue, name: str) -> None:
     entry = catalogue.recordings[name]
     if "loader" in entry:
         _require("loader", entry["loader"], _modules("recordings"))
+    if "allensdk" in entry:
+        _check_allensdk(entry)
+    sessions = entry.get("sessions", {})
+    known: dict[str, dict] = dict(entry.get("files", {}))
+    for session, own in sessions.items() if isinstance(sessions, dict) else ():
+        for file, source in own.get("files", {}).items():
+            # All sessions keep their files in one folder.
+            if known.setdefault(file, source) != source:
+                raise UserError(f"sessions.{session}.files: '{file}' is another file elsewhere; give it another name")
     for member in entry.get("pool", {}).get("recordings", []):
         if "pool" in catalogue.recording(member):
             raise UserError(f"pool: recording '{member}' is a pool itself; name its members")
@@ -350,10 +242,22 @@ def _check_recording(catalogue: Catalogue, name: str) -> None:
         _require("stimuli", entry["stimuli"], catalogue.stimuli)
 
 
+def _check_allensdk(entry: dict) -> None:
+    loader = f"allen_{entry['allensdk']['product']}"
+    if entry.get("loader") != loader:
+        raise UserError(f"loader: '{entry.get('loader')}' does not read this product of the Allen SDK; use '{loader}'")
+    if "stimulus" not in entry.get("options", {}):
+        raise UserError("options: 'stimulus' is missing; name the stimulus whose responses are wanted")
+    if also := [key for key in ("files", "sessions") if key in entry]:
+        raise UserError(f"{also[0]}: not with 'allensdk', whose experiments are the files; remove it")
+
+
 def _check_stimuli(catalogue: Catalogue, name: str) -> None:
     entry = catalogue.stimuli[name]
     if "recording" in entry:
         _require("recording", entry["recording"], catalogue.recordings)
+        for file in entry.get("files", []):
+            _require(f"file of '{entry['recording']}'", file, catalogue.files(entry["recording"]))
     else:
         _require("renderer", entry["renderer"], _modules("stimuli"))
 

@@ -31,6 +31,7 @@ SCHEMA_VERSION = "2"
 RESPONSES = {
     "spike count": "spikes",
     "firing rate": "spikes/s",
+    "fluorescence": "a.u.",
     "dF/F": "1",
     "inferred spikes": "a.u.",
     "unit activation": "1",

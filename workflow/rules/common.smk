@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 
-from neurocompare import catalogue
+from neurocompare import catalogue, yamlfiles
 from neurocompare.digest import code_digest
 from neurocompare.errors import UserError, unknown
 from neurocompare.identifiers import DESCRIPTION_PACKAGES, module_of
@@ -17,7 +17,7 @@ SCRIPTS = WORKFLOW / "scripts"
 def loaded():
     """The catalogues and studies; a mistake in them ends the run with one line."""
     try:
-        catalogue.validate(config, WORKFLOW / "schemas/config.schema.json", "config/config.yaml")
+        yamlfiles.validate(config, WORKFLOW / "schemas/config.schema.json", "config/config.yaml")
         found = catalogue.load(Path("config"), WORKFLOW / "schemas")
         # Every study is also a target, and rules are named like their scripts.
         taken = sorted(set(found.studies) & {"all", *(script.stem for script in SCRIPTS.glob("*.py"))})

@@ -138,3 +138,20 @@ def parts_details(wildcards):
     if not found:
         raise WorkflowError(f"study '{wildcards.study}': the figure 'parts' needs a description nmf-…")
     return f"results/describe/{study['recordings'][0]}/{found[0]}.nc"
+
+
+def details_of(study, word, figure):
+    """What the descriptions of a study that begin with a word left for drawing."""
+    found = [d for d in CATALOGUE.study(study)["descriptions"] if d.startswith(f"{word}-")]
+    if not found:
+        raise WorkflowError(f"study '{study}': the figure '{figure}' needs a description {word}-…")
+    return [f"results/describe/{r}/{d}.nc" for d in found for r in CATALOGUE.study(study)["recordings"]]
+
+
+def psychometrics_details(wildcards):
+    return details_of(wildcards.study, "psychometrics", "psychometrics")
+
+
+def trajectories_details(wildcards):
+    """Those of the first recording."""
+    return details_of(wildcards.study, "trajectories", "trajectories")[0]

@@ -1,8 +1,8 @@
-"""Logistic regression of discrete labels, scored across folds, with intervals and nulls.
+"""Classification of discrete labels, scored across folds, with intervals and nulls.
 
 Spike counts enter as square roots, which evens out their variance. Other responses are z-scored with
-training trials, and the weight penalty grows with the number of units, so that the spread of the log
-odds under the prior does not.
+training trials; the weight penalty of logistic regression then grows with the number of units, so that the
+spread of the log odds under the prior does not.
 """
 
 import numpy as np
@@ -10,6 +10,7 @@ import xarray as xr
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
+from neurocompare.description.discriminants import NearestMean, discriminate
 from neurocompare.description.rows import bootstrap_mean, matrix, may_permute_stimuli, may_permute_trials
 from neurocompare.errors import UserError
 from neurocompare.inference.resampling import interval
@@ -19,6 +20,8 @@ PERMUTATIONS = 100
 GROUPINGS = 20
 AVERAGED = (1, 2, 4, 8)
 BOOTSTRAPS = 1000
+ROOTED = ("spike count", "inferred spikes")
+"""Responses that are never negative and whose variance grows with their mean."""
 
 
 def block_folds(block: np.ndarray, n_folds: int = FOLDS) -> np.ndarray:
@@ -54,9 +57,10 @@ def classify(
     *,
     seed: int,
     folds: str = "block",
+    classifier: str = "logistic",
     permutations: int = PERMUTATIONS,
 ) -> xr.Dataset:
-    """Classify single presentations by multinomial logistic regression.
+    """Classify single presentations.
 
     Parameters
     ----------
@@ -66,8 +70,13 @@ def classify(
         The coordinate along ``presentation`` to predict.
     seed : int
         Seed of the folds, the bootstrap and the permutations.
-    folds : {"block", "stratified"}
-        Up to four stretches of consecutive blocks, or four random folds with equal shares of each label.
+    folds : {"block", "stratified", "5", "leave-one-out"}
+        Up to four stretches of consecutive blocks, or four or five random folds with equal shares of each
+        label, or each presentation by itself.
+    classifier : {"logistic", "lda", "nearest-mean", "nearest-angle"}
+        Multinomial logistic regression; linear discriminants with shrunk covariance; the nearest class mean
+        by distance or by angle. All but logistic regression take inferred spikes as square roots, too:
+        their predictions do not depend on the scale of the responses.
     permutations : int
         Number of label shuffles. They are scored with the same decoder and folds; with block folds,
         labels are shuffled within folds. None are made if the recording does not declare its stimuli
@@ -77,8 +86,9 @@ def classify(
     -------
     Dataset
         ``accuracy``; ``interval`` (bound), 95 %, over presentations resampled within labels, decoders
-        fixed; ``null`` (permutation); ``chance``, the share of the commonest label; ``confusion``
-        (true, predicted), counts.
+        fixed; ``null`` (permutation); ``chance``, the share of the commonest label; the same of the mean of
+        the accuracies of each label, ``balanced``, ``balanced_interval`` and ``balanced_null``;
+        ``confusion`` (true, predicted), counts.
 
     Raises
     ------
@@ -92,25 +102,28 @@ def classify(
         raise UserError(f"classify: coordinate '{label}' has one value only; there is nothing to tell apart")
     rng = np.random.default_rng([seed, 1])
     fold = _folds(array, target, folds, label, rng)
-    features = _Features(array, fold)
+    features = _features(array, fold, classifier)
     predicted = features.predict(target)
-    hits = (predicted == target).astype(float)
+    count = np.bincount(target)
+    recall = np.bincount(target, predicted == target) / count
     within = fold if folds == "block" else np.zeros_like(fold)
-    null = [
-        _accuracy(features.predict(shuffled), shuffled)
-        for shuffled in (_shuffled(target, within, rng) for _ in range(permutations * may_permute_trials(array)))
-    ]
-    draws = sum(
-        rng.binomial(count, hits[target == k].mean(), BOOTSTRAPS) for k, count in enumerate(np.bincount(target))
-    ) / len(target)
+    null = np.zeros((permutations * may_permute_trials(array), 2))
+    for scores in null:
+        shuffled = _shuffled(target, within, rng)
+        hits = np.bincount(shuffled, features.predict(shuffled) == shuffled)
+        scores[:] = hits.sum() / len(target), (hits / count).mean()
+    draws = np.array([rng.binomial(n, hit, BOOTSTRAPS) for n, hit in zip(count, recall, strict=True)])
     confusion = np.zeros((len(classes), len(classes)), dtype=int)
     np.add.at(confusion, (target, predicted), 1)
     return xr.Dataset(
         {
-            "accuracy": hits.mean(),
-            "interval": ("bound", np.array(interval(draws))),
-            "null": ("permutation", np.array(null, dtype=float)),
-            "chance": np.bincount(target).max() / len(target),
+            "accuracy": (predicted == target).mean(),
+            "interval": ("bound", np.array(interval(draws.sum(0) / len(target)))),
+            "null": ("permutation", null[:, 0]),
+            "chance": count.max() / len(target),
+            "balanced": recall.mean(),
+            "balanced_interval": ("bound", np.array(interval((draws / count[:, None]).mean(0)))),
+            "balanced_null": ("permutation", null[:, 1]),
             "confusion": (("true", "predicted"), confusion),
         },
         coords={"bound": ["low", "high"], "true": classes, "predicted": classes},
@@ -215,12 +228,25 @@ def discriminate_45(
     )
 
 
+def _features(array: xr.DataArray, fold: np.ndarray, classifier: str):
+    if classifier in ("nearest-mean", "nearest-angle"):
+        values, rooted = matrix(array), array.attrs["response"] in ROOTED
+        values = np.sqrt(values) if rooted else values
+        return NearestMean(values, fold, standardise=not rooted, angle=classifier == "nearest-angle")
+    if classifier == "lda":
+        return _Discriminants(array, fold, ROOTED)
+    if classifier == "logistic":
+        return _Features(array, fold)
+    raise UserError(f"classify: classifier is '{classifier}'; use logistic, lda, nearest-mean or nearest-angle")
+
+
 class _Features:
     """Training and test features of every fold, prepared once for many labellings."""
 
-    def __init__(self, array: xr.DataArray, fold: np.ndarray):
+    def __init__(self, array: xr.DataArray, fold: np.ndarray, rooted: tuple[str, ...] = ("spike count",)):
         values = matrix(array)
-        counts = array.attrs["response"] == "spike count"
+        counts = array.attrs["response"] in rooted
+        self.n_units = values.shape[1]
         self.penalty = 1.0 if counts else float(values.shape[1])
         self.fold = fold
         self.parts = []
@@ -254,6 +280,15 @@ class _Features:
         return decision
 
 
+class _Discriminants(_Features):
+    def predict(self, target: np.ndarray) -> np.ndarray:
+        """Predicted labels, likewise."""
+        predicted = np.empty_like(target)
+        for test, train, held_out in self.parts:
+            predicted[test] = discriminate(train, target[~test], held_out, self.n_units)
+        return predicted
+
+
 def _zscored(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean, deviation = train.mean(0), train.std(0)
     varies = deviation > 1e-12 * (1 + np.abs(mean))
@@ -273,18 +308,23 @@ def _folds(array, target, folds, label, rng) -> np.ndarray:
         fold = block_folds(array.coords["block"].values)
         if fold.max() == 0:
             raise UserError("classify: folds are 'block' but the recording has one block only; use 'stratified'")
-    elif folds == "stratified":
-        if np.bincount(target).min() < FOLDS:
+    elif folds == "leave-one-out":
+        fold = np.arange(len(target))
+        if np.bincount(target).min() < 2:
+            raise UserError(f"classify: a value of '{label}' was shown once; too few to leave one out")
+    elif folds in ("stratified", "5"):
+        n_folds = FOLDS if folds == "stratified" else int(folds)
+        if np.bincount(target).min() < n_folds:
             raise UserError(
-                f"classify: a value of '{label}' was shown fewer than {FOLDS} times; too few for {FOLDS} folds"
+                f"classify: a value of '{label}' was shown fewer than {n_folds} times; too few for {n_folds} folds"
             )
-        splitter = StratifiedKFold(FOLDS, shuffle=True, random_state=int(rng.integers(2**31)))
+        splitter = StratifiedKFold(n_folds, shuffle=True, random_state=int(rng.integers(2**31)))
         fold = np.empty(len(target), dtype=int)
         for k, (_, test) in enumerate(splitter.split(target, target)):
             fold[test] = k
     else:
-        raise UserError(f"classify: folds is '{folds}'; use block or stratified")
-    for k in range(fold.max() + 1):
+        raise UserError(f"classify: folds is '{folds}'; use block or stratified, 5 or leave-one-out")
+    for k in range(0 if folds == "leave-one-out" else fold.max() + 1):
         if len(np.unique(target[fold != k])) <= target.max():
             raise UserError(f"classify: some values of '{label}' are absent from the training trials of fold {k}")
     return fold
@@ -295,10 +335,6 @@ def _shuffled(target: np.ndarray, within: np.ndarray, rng: np.random.Generator) 
     for k in np.unique(within):
         shuffled[within == k] = rng.permutation(shuffled[within == k])
     return shuffled
-
-
-def _accuracy(predicted: np.ndarray, target: np.ndarray) -> float:
-    return float((predicted == target).mean())
 
 
 def _means(scores: list[np.ndarray], n_averaged: int) -> np.ndarray:

@@ -113,7 +113,60 @@ def require(array: xr.DataArray, description_id: str, catalogue: dict[str, dict]
     """
     if description_id not in catalogue:
         raise unknown("description", description_id, catalogue)
-    needs = catalogue[description_id]["needs"]
+    require_needs(array, description_id, catalogue[description_id]["needs"])
+    return parse(description_id)[1]
+
+
+def options_of(description_id: str, choices: dict[str, tuple[str, ...]], optional: tuple[str, ...] = ()) -> dict:
+    """Read the options of an id that is one of a family, such as one for every coordinate of a recording.
+
+    Parameters
+    ----------
+    description_id : str
+        The id of the description.
+    choices : dict of str to tuple of str
+        The options in the order of the id, each with its possible values; none given: any value.
+    optional : tuple of str
+        Options that may be left out.
+
+    Returns
+    -------
+    dict of str to str
+        The options in the id.
+
+    Raises
+    ------
+    UserError
+        If options are missing, unknown or in another order, or a value does not exist.
+    """
+    word, options = parse(description_id)
+    expected = [name for name in choices if name in options or name not in optional]
+    if list(options) != expected:
+        pattern = "-".join(f"{name}=…" if name not in optional else f"[{name}=…]" for name in choices)
+        raise UserError(f"description '{description_id}' must read {word}-{pattern}; correct it in the study")
+    for name, value in options.items():
+        if choices[name] and value not in choices[name]:
+            raise unknown(f"{name} of description '{description_id}'", value, choices[name])
+    return options
+
+
+def require_needs(array: xr.DataArray, description_id: str, needs: Iterable[str]) -> None:
+    """Check that a recording has what a description needs.
+
+    Parameters
+    ----------
+    array : DataArray
+        The recording.
+    description_id : str
+        The id of the description.
+    needs : iterable of str
+        ``responses``, ``repeats``, ``blocks``, ``orientation``, ``simultaneous``.
+
+    Raises
+    ------
+    UserError
+        If the recording lacks something; the message names both.
+    """
     if representation.kind(array) != "responses":
         raise UserError(f"{description_id} needs responses; this recording is a matrix of dissimilarities")
     for need in needs:
@@ -131,7 +184,6 @@ def require(array: xr.DataArray, description_id: str, catalogue: dict[str, dict]
         raise UserError(f"{description_id} needs units recorded together; this recording declares simultaneous=false")
     if "repeats" in needs and not repeated(array):
         raise UserError(f"{description_id} needs at least 2 repeats of each stimulus; some stimuli were shown once")
-    return parse(description_id)[1]
 
 
 def matrix(array: xr.DataArray) -> np.ndarray:

@@ -80,14 +80,33 @@ def fetch(
         source failed; the message then names each source with its reason and where to put the file by hand.
     """
     path = Path(path)
-    # A link that leads nowhere is something put by hand too: it must not be replaced silently.
-    if path.exists() or path.is_symlink():
-        if not path.is_file():
-            raise UserError(f"{path}: not a readable file; remove it and run again")
-        locks.verified([path], {path.name: checksum})
+    if _there(path, checksum):
         return "the file that was already there"
     for source in sources:
         _check(source, path.name)
+    with _alone(_partial(path)):
+        # Meanwhile, another job may have fetched it.
+        if _there(path, checksum):
+            return "the file that was already there"
+        return _fetched(path, checksum, sources, about, limit, log)
+
+
+def _there(path: Path, checksum: str) -> bool:
+    # A link that leads nowhere is something put by hand too: it must not be replaced silently.
+    if not path.exists() and not path.is_symlink():
+        return False
+    if not path.is_file():
+        raise UserError(f"{path}: not a readable file; remove it and run again")
+    locks.verified([path], {path.name: checksum})
+    return True
+
+
+def _partial(path: Path) -> Path:
+    """Where a file is until it is whole."""
+    return path.parent.parent / ".partial" / path.parent.name / path.name
+
+
+def _fetched(path, checksum, sources, about, limit, log) -> str:
     lock = None if checksum else locks.read(locks.path_of(path))
     expected = lock["sha256"] if lock else checksum
     notice = "; ".join(f"{key}: {value}" for key, value in (about or {}).items())
@@ -172,7 +191,7 @@ def _obtain(source: dict, path: Path, expected: str, terms: http.Terms) -> None:
                     raise
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    _download(remote, path.parent.parent / ".partial" / path.parent.name / path.name, path, expected, terms)
+    _download(remote, _partial(path), path, expected, terms)
 
 
 class _Differs(http.Failed):
@@ -210,9 +229,9 @@ def _compare(path: Path, expected: str) -> None:
 
 
 @contextlib.contextmanager
-def _alone(archive: Path) -> Iterator[None]:
-    """Let one job at a time fetch an archive that several files come from."""
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    with open(archive.with_name(f"{archive.name}.lock"), "w") as file:
+def _alone(path: Path) -> Iterator[None]:
+    """Let one job at a time fetch a file, or an archive that several files come from."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_name(f"{path.name}.lock"), "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -17,7 +17,9 @@ def draw(descriptions: pd.DataFrame, path: str) -> None:
     path : str
         The figure.
     """
-    rows = conditions(descriptions[descriptions["quantity"] == "accuracy"])
+    # Accuracies of classification-… have a figure of their own.
+    other = descriptions["description"].str.startswith("classification-")
+    rows = conditions(descriptions[(descriptions["quantity"] == "accuracy") & ~other])
     sessions = list(dict.fromkeys(rows["recording"]))
     figure, axes = style.subplots(1, 1, width=6.5, height=2.8)
     axis = axes[0, 0]

@@ -146,6 +146,7 @@ def _behaviour(files, about, monkey) -> xr.DataArray:
         attributes=about
         | {
             "response": "reaction time",
+            "evidence_units": "% coherence",
             "exchangeable": "stimulus",
             "simultaneous": True,
             "excluded": excluded(presentation=selection),

@@ -167,4 +167,4 @@ def require_finite(values: np.ndarray, path: str | Path, what: str = "values") -
     """
     bad = int(np.size(values) - np.isfinite(values).sum())
     if bad:
-        raise UserError(f"{path}: {bad} of {np.size(values)} {what} are NaN or infinite; fetch the file again, or mend it")
+        raise UserError(f"{path}: {bad} of {np.size(values)} {what} are NaN or infinite; fetch it again, or mend it")

@@ -180,6 +180,7 @@ def _unit(content, name: str, about: dict, *, window, bin_width, trials) -> xr.D
             "response": "spike count",
             "exchangeable": "stimulus",
             "simultaneous": True,
+            "evidence_units": "coherence",
             "window": f"{window[0]:g} to {window[1]:g} s",
             "bin_seconds": cut.size / 1000,
             "excluded": excluded(presentation=selection),

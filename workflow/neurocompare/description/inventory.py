@@ -1,0 +1,92 @@
+"""What a recording holds: how many units, presentations and repeats, and what was left out, for which reason."""
+
+import numpy as np
+import xarray as xr
+
+from neurocompare import representation
+from neurocompare.description.rows import row
+from neurocompare.errors import unknown
+
+WHOLE_RECORDING = True
+"""What is left out is counted for all regions together."""
+
+DESCRIPTIONS = {
+    "inventory": {
+        "summary": "numbers of units, presentations, stimuli and repeats, and of what was excluded, by reason",
+        "unit": "1",
+        "direction": "higher",
+        "needs": [],
+    }
+}
+
+
+def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[list[dict], None]:
+    """Count what a recording holds and what its loader left out.
+
+    Parameters
+    ----------
+    array : DataArray
+        A representation of either kind.
+    description_id : str
+        ``"inventory"``.
+    seed : int
+        Not used; nothing is random.
+
+    Returns
+    -------
+    rows : list of dict
+        ``units`` (of each area, if there are several), ``presentations``, ``blocks``, ``stimuli``, ``repeats``
+        (smallest, median and largest number over stimuli) and ``time bins``; of published matrices, ``RDMs`` (of each
+        area) and ``stimuli``. Then one row for each reason of the attribute ``excluded``.
+    None
+        There is nothing to draw.
+
+    Raises
+    ------
+    UserError
+        If the id is unknown.
+    """
+    if description_id not in DESCRIPTIONS:
+        raise unknown("description", description_id, DESCRIPTIONS)
+    published = representation.kind(array) == "rdm"
+    counts = _of_matrices(array) if published else _of_responses(array)
+    size = {
+        "n_stimuli": len(np.unique(array.coords["stimulus"].values.astype(str))),
+        "n_units": 0 if published else array.sizes["unit"],
+        "n_trials": array.sizes["rdm" if published else "presentation"],
+    }
+    counts += [
+        (f"{dim if dim.endswith('s') else dim + 's'} excluded", f"reason={_plain(reason)}", number)
+        for dim, reasons in sorted(array.attrs["excluded"].items())
+        for reason, number in sorted(reasons.items())
+    ]
+    return [row(quantity, value, condition=condition, **size) for quantity, condition, value in counts], None
+
+
+def _of_matrices(array: xr.DataArray) -> list[tuple[str, str, float]]:
+    return [*_by_area("RDMs", array.coords["area"].values), ("stimuli", "", array.sizes["stimulus"])]
+
+
+def _of_responses(array: xr.DataArray) -> list[tuple[str, str, float]]:
+    repeats = np.unique(array.coords["stimulus"].values.astype(str), return_counts=True)[1]
+    return [
+        *_by_area("units", array.coords["area"].values),
+        ("presentations", "", array.sizes["presentation"]),
+        ("blocks", "", len(np.unique(array.coords["block"].values))),
+        ("stimuli", "", len(repeats)),
+        ("repeats", "of=rarest stimulus", repeats.min()),
+        ("repeats", "of=median stimulus", np.median(repeats)),
+        ("repeats", "of=commonest stimulus", repeats.max()),
+        ("time bins", "", array.sizes.get("time", 1)),
+    ]
+
+
+def _by_area(what: str, area: np.ndarray) -> list[tuple[str, str, float]]:
+    areas, counts = np.unique(area.astype(str), return_counts=True)
+    parts = [(what, f"area={_plain(name)}", int(n)) for name, n in zip(areas, counts, strict=True)]
+    return [(what, "", len(area)), *(parts if len(parts) > 1 else [])]
+
+
+def _plain(text: str) -> str:
+    """A reason as it can stand in a condition, whose pairs are parted by semicolons."""
+    return str(text).replace(";", ",").replace("\t", " ").replace("\n", " ")

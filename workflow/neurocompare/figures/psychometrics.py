@@ -1,0 +1,104 @@
+"""Psychometric functions, and reaction times beneath them."""
+
+import numpy as np
+import xarray as xr
+
+from neurocompare.figures import style
+
+FEW = 6
+"""Recordings that can be told apart by their colours; more are drawn as thin lines with their mean."""
+
+
+def draw(details: list[tuple[str, xr.Dataset]], path: str) -> None:
+    """Draw the choices, and the reaction times, of several recordings.
+
+    Parameters
+    ----------
+    details : list of tuple of str and Dataset
+        Names of recordings, and what `neurocompare.description.psychometrics.describe` left for drawing; a recording
+        comes as often as there are kinds of evidence.
+    path : str
+        The figure.
+    """
+    details = [(name, detail.isel(region=0)) for name, detail in details]
+    columns = list(
+        dict.fromkeys((d.attrs["by"], str(given)) for _, d in details for given in d["given"].values.astype(str))
+    )
+    timed = any(np.isfinite(detail["reaction_time"]).any() for _, detail in details)
+    rows = 2 if timed else 1
+    figure, axes = style.subplots(rows, len(columns), width=2.9, height=2.6, sharey="row", sharex="col")
+    for column, (by, given) in enumerate(columns):
+        mine = [
+            (name, detail.sel(given=given))
+            for name, detail in details
+            if detail.attrs["by"] == by and given in detail["given"].values
+        ]
+        told = (_many if len(mine) > FEW else _few)(axes[0, column], mine)
+        first = mine[0][1]
+        axes[0, column].axhline(0.5, color=style.GREY, linestyle=":", linewidth=0.8)
+        axes[0, column].axvline(0, color=style.GREY, linestyle=":", linewidth=0.8)
+        total = sum(int(detail["n_trials"].sum()) for _, detail in mine)
+        context = "" if given == "all" else f"context: {given}\n"
+        axes[0, column].set_title(f"{context}{len(mine)} recordings, {total:,} trials{told}", fontsize=8)
+        axes[0, column].set_ylim(-0.02, 1.02)
+        if column == 0:
+            axes[0, 0].set_ylabel(f"fraction of {first.attrs['of']} {first.attrs['choice']}")
+        if timed:
+            _times(axes[1, column], mine)
+            axes[1, 0].set_ylabel("median reaction time (s)")
+        axes[-1, column].set_xlabel(f"{by.replace('_', ' ')} ({first.attrs['evidence_units']})")
+    style.save(figure, path)
+
+
+def _few(axis, mine) -> str:
+    for k, (name, detail) in enumerate(mine):
+        colour = style.COLOURS[k]
+        threshold = float(detail["threshold"])
+        label = f"{name.rpartition('=')[2]}: threshold {threshold:.3g}" if np.isfinite(threshold) else name
+        axis.plot(detail["position"], detail["curve"], color=colour, linestyle=("-", "--", "-.")[k % 3])
+        _points(axis, detail, "chosen", colour, style.MARKERS[k], label)
+    axis.legend(loc="lower right")
+    return ""
+
+
+def _many(axis, mine) -> str:
+    for _, detail in mine:
+        axis.plot(detail["position"], detail["curve"], color=style.COLOURS[4], linewidth=0.7, alpha=0.8)
+        axis.plot(detail["strength"], detail["chosen"].sel(bound="value"), ".", color=style.GREY, markersize=2)
+    # Over the strengths that all recordings have.
+    low = max(float(detail["position"].min()) for _, detail in mine)
+    high = min(float(detail["position"].max()) for _, detail in mine)
+    fine = np.linspace(low, high, 201)
+    curves = [np.interp(fine, detail["position"], detail["curve"]) for _, detail in mine]
+    axis.plot(
+        fine, np.mean(curves, axis=0), color=style.COLOURS[1], linewidth=2.2, label=f"mean of {len(mine)} sessions"
+    )
+    found = [float(detail["threshold"]) for _, detail in mine]
+    found = [threshold for threshold in found if np.isfinite(threshold)]
+    axis.legend(loc="lower right")
+    median = f"median threshold {np.median(found):.3g}" if found else "threshold not reached"
+    return f"\n{median} ({len(found)} of {len(mine)})"
+
+
+def _times(axis, mine) -> None:
+    for k, (name, detail) in enumerate(mine):
+        if len(mine) <= FEW:
+            _points(axis, detail, "reaction_time", style.COLOURS[k], style.MARKERS[k], name, line="-")
+        else:
+            axis.plot(
+                detail["strength"], detail["reaction_time"].sel(bound="value"), color=style.COLOURS[4], linewidth=0.7
+            )
+
+
+def _points(axis, detail, quantity, colour, marker, label, line="none") -> None:
+    value, low, high = (detail[quantity].sel(bound=bound).values for bound in ("value", "low", "high"))
+    axis.errorbar(
+        detail["strength"],
+        value,
+        yerr=np.abs([value - low, high - value]),
+        linestyle=line,
+        marker=marker,
+        color=colour,
+        label=label,
+        linewidth=1,
+    )
