@@ -8,8 +8,9 @@ import pytest
 
 from neurocompare import representation
 from neurocompare.errors import UserError
-from neurocompare.recordings import allen_ecephys, allen_export, allen_ophys
-from neurocompare.recordings.selection import excluded
+from neurocompare.ingestion import allen_export
+from neurocompare.ingestion.selection import excluded
+from neurocompare.recordings import allen_ecephys, allen_ophys
 
 ABOUT = {"source": "here", "citation": "nobody", "license": "none"}
 RATE = 30.0

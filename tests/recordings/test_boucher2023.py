@@ -140,7 +140,7 @@ def deposit(tmp_path):
 
 def test_rates_are_streamed_by_condition(deposit, monkeypatch, tmp_path):
     files, rates = deposit
-    monkeypatch.setattr("neurocompare.recordings.hdf5.SLAB", 4096)
+    monkeypatch.setattr("neurocompare.ingestion.hdf5.SLAB", 4096)
     array = ingest(files, part="rates", by="rt", window=[-0.4, 0.8], bin_width=0.02)
     kept = [u for u in range(12) if u != 4]
     assert array.shape == (22, 60, 11)

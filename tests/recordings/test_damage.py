@@ -24,8 +24,8 @@ from conftest import ABOUT
 from neurocompare import comparison, describing, locks, representation
 from neurocompare.errors import UserError
 from neurocompare.fetching import fetch
+from neurocompare.ingestion.pseudopopulation import pool
 from neurocompare.recordings import antolik2016, churchland2012, stringer2019, stringer2021
-from neurocompare.recordings.pseudopopulation import pool
 
 README = Path(__file__).resolve().parents[2] / "data/README.md"
 

@@ -10,8 +10,8 @@ from sklearn.linear_model import LogisticRegression
 
 from neurocompare import representation
 from neurocompare.errors import UserError
+from neurocompare.ingestion.pseudopopulation import pool
 from neurocompare.recordings import mante2013
-from neurocompare.recordings.pseudopopulation import pool
 
 
 def refused(call, *parts):

@@ -11,7 +11,7 @@ from nwb_files import CALCIUM, GRATINGS, MAZE, RULES, ingest
 
 from neurocompare import catalogue, representation
 from neurocompare.errors import UserError
-from neurocompare.recordings import nwb_conditions, nwb_signals, nwb_tables
+from neurocompare.ingestion import nwb_conditions, nwb_signals, nwb_tables
 
 # pynwb says this of series that are made before the container that they are put into.
 pytestmark = pytest.mark.filterwarnings("ignore:The linked table")

@@ -9,7 +9,7 @@ import pytest
 import stringer
 
 from neurocompare.errors import UserError
-from neurocompare.recordings import pickles
+from neurocompare.ingestion import pickles
 
 
 def same(x, y):

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from test_shared import session
 
 from neurocompare.errors import UserError
-from neurocompare.recordings import hdf5, rasters
-from neurocompare.recordings.pseudopopulation import pool
+from neurocompare.ingestion import hdf5, rasters
+from neurocompare.ingestion.pseudopopulation import pool
 
 
 @given(st.integers(1, 5), st.integers(1, 6), st.integers(0, 9), st.integers(0, 9))

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from neurocompare import representation
 from neurocompare.errors import UserError
-from neurocompare.recordings import events, presentations
-from neurocompare.recordings.pseudopopulation import pool
-from neurocompare.recordings.selection import Selection, excluded
+from neurocompare.ingestion import events, presentations
+from neurocompare.ingestion.pseudopopulation import pool
+from neurocompare.ingestion.selection import Selection, excluded
 
 
 def test_every_element_is_kept_or_counted_once():

@@ -6,7 +6,7 @@ import pytest
 from neurocompare import representation
 from neurocompare.errors import UserError
 from neurocompare.recordings import simulated_orientation
-from neurocompare.recordings.readout import from_features
+from neurocompare.simulation.readout import from_features
 
 
 @pytest.fixture(scope="module")

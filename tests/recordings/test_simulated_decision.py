@@ -11,8 +11,9 @@ from sklearn.model_selection import cross_val_score
 
 from neurocompare import representation
 from neurocompare.errors import UserError
-from neurocompare.recordings import diffusion, simulated_decision
-from neurocompare.recordings.doubly_stochastic import choice_probability
+from neurocompare.recordings import simulated_decision
+from neurocompare.simulation import diffusion
+from neurocompare.simulation.doubly_stochastic import choice_probability
 
 SMALL = {"trials": 300, "neurons": 20, "seed": 1}
 QUIET = {"dispersion": 0.0, "shared_strength": 0.0}

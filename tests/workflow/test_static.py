@@ -137,7 +137,9 @@ def test_every_script_belongs_to_a_rule_and_is_a_call_of_the_library():
         text = path.read_text()
         assert "with job(snakemake.log[0]):" in text, path.name
         assert text.endswith("\n\nmain(snakemake)\n"), path.name
-        assert "snakemake.config" not in text, "what is read from there is not tracked"
+        # What is read from there is not tracked. The limit of downloads shall not be: it makes no file another one.
+        read = text.replace('snakemake.config.get("largest_download_gb")', "")
+        assert "snakemake.config" not in read, path.name
 
 
 def test_one_environment_is_there_for_all_rules():

@@ -13,8 +13,8 @@ from neurocompare.comparison import check, stacked, target_of
 from neurocompare.errors import UserError, unknown
 from neurocompare.identifiers import parse
 from neurocompare.inference import resampling
-from neurocompare.recordings import readout
 from neurocompare.similarity.evaluation import Target
+from neurocompare.simulation import readout
 
 BOOTSTRAPS = 200
 
@@ -36,7 +36,7 @@ def recover(
     seeds : int
         Populations for each generator.
     **options
-        Further arguments of `neurocompare.recordings.readout.from_features`.
+        Further arguments of `neurocompare.simulation.readout.from_features`.
 
     Returns
     -------

@@ -2,8 +2,8 @@
 
 from neurocompare import representation, tables
 from neurocompare.errors import check_options
+from neurocompare.ingestion import pseudopopulation
 from neurocompare.jobs import job
-from neurocompare.recordings import pseudopopulation
 
 
 def main(snakemake):

@@ -15,7 +15,7 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError
-from neurocompare.recordings import events, inputs, presentations
+from neurocompare.ingestion import events, inputs, presentations
 
 SPIKES_FILE = "spike_times.npy"
 INDEX_FILE = "ii_spike_times.npy"

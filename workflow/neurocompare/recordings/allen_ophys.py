@@ -14,8 +14,8 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError
-from neurocompare.recordings import allen_export, events
-from neurocompare.recordings.selection import Selection, excluded
+from neurocompare.ingestion import allen_export, events
+from neurocompare.ingestion.selection import Selection, excluded
 
 RESPONSES = {"dff": "dF/F", "events": "inferred spikes", "sdk": "fluorescence change"}
 

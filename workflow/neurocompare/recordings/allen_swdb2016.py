@@ -15,8 +15,8 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError, unknown
-from neurocompare.recordings import events, hdf5, inputs, presentations
-from neurocompare.recordings.selection import Selection, excluded
+from neurocompare.ingestion import events, hdf5, inputs, presentations
+from neurocompare.ingestion.selection import Selection, excluded
 
 COUNTS_FILE = "dg_spikecounts_628x242.npy"
 TABLE_FILE = "stimulus_table_60_of_628.csv"

@@ -17,7 +17,7 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError, unknown
-from neurocompare.recordings import inputs
+from neurocompare.ingestion import inputs
 
 TRIALS_FILE = "raw_validation_set.npy"
 MEANS_FILE = "validation_set.npy"

@@ -31,8 +31,8 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError, unknown
-from neurocompare.recordings import boucher2023_rates, boucher2023_session, inputs, presentations, rasters
-from neurocompare.recordings.selection import Selection, excluded
+from neurocompare.ingestion import boucher2023_rates, boucher2023_session, inputs, presentations, rasters
+from neurocompare.ingestion.selection import Selection, excluded
 
 TRAJECTORIES_FILE = "matrixWithIds.mat"
 MONKEYS = ("O", "T")

@@ -13,7 +13,7 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError
-from neurocompare.recordings import inputs
+from neurocompare.ingestion import inputs
 
 FILE = "exampleData.mat"
 

@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 
 from neurocompare import representation
 from neurocompare.errors import UserError
-from neurocompare.recordings import inputs
+from neurocompare.ingestion import inputs
 
 PAPER_FILE = "Kriegeskorte_Neuron2008_supplementalData.mat"
 HUMAN_FILE = "92_brainRDMs.mat"

@@ -18,8 +18,8 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError
-from neurocompare.recordings import inputs
-from neurocompare.recordings.selection import Selection, excluded
+from neurocompare.ingestion import inputs
+from neurocompare.ingestion.selection import Selection, excluded
 
 FILE = "data_v1_binned_static.mat"
 N_BLOCKS = 4

@@ -25,8 +25,8 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError, unknown
-from neurocompare.recordings import inputs, presentations, pseudopopulation, rasters
-from neurocompare.recordings.selection import Selection, excluded
+from neurocompare.ingestion import inputs, presentations, pseudopopulation, rasters
+from neurocompare.ingestion.selection import Selection, excluded
 
 ANIMALS = {"A": "ar", "F": "fe"}
 """How the names of the units of each monkey begin."""

@@ -14,11 +14,11 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError, unknown
-from neurocompare.recordings import events, inputs, nwb_signals
-from neurocompare.recordings.nwb_conditions import keep
-from neurocompare.recordings.nwb_tables import Table, find, interval_tables, opened, text
-from neurocompare.recordings.nwb_trials import RESERVED, Trials
-from neurocompare.recordings.selection import Selection, excluded
+from neurocompare.ingestion import events, inputs, nwb_signals
+from neurocompare.ingestion.nwb_conditions import keep
+from neurocompare.ingestion.nwb_tables import Table, find, interval_tables, opened, text
+from neurocompare.ingestion.nwb_trials import RESERVED, Trials
+from neurocompare.ingestion.selection import Selection, excluded
 
 SPIKES = "spikes"
 SERIES = ("fluorescence", "dF/F", "fluorescence change", "inferred spikes")

@@ -5,11 +5,11 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError
+from neurocompare.ingestion.events import bin_edges, centres
+from neurocompare.ingestion.presentations import repeats, stretches
 from neurocompare.ranges import check_ranges
-from neurocompare.recordings import diffusion, doubly_stochastic
-from neurocompare.recordings.events import bin_edges, centres
-from neurocompare.recordings.presentations import repeats, stretches
-from neurocompare.recordings.simulation import ATTRIBUTES, check_areas, units
+from neurocompare.simulation import diffusion, doubly_stochastic
+from neurocompare.simulation.populations import ATTRIBUTES, check_areas, units
 
 LATENTS = ("independent", "choice", "color", "configuration", "initial", "movement")
 """What rates are weighted sums of."""
@@ -53,7 +53,7 @@ def simulate(
     A checkerboard holds more red or more green squares; the reach goes to the target of that colour, which is
     left or right, so that colour and reach are independent (Coallier, Michelet & Kalaska 2015, J Neurophysiol
     113:3543). Evidence for red drifts in proportion to signed coherence until it meets a bound
-    (`neurocompare.recordings.diffusion`). Reaction time is `delay` + decision time + `motor_delay`.
+    (`neurocompare.simulation.diffusion`). Reaction time is `delay` + decision time + `motor_delay`.
 
     The state q before the checkerboard, standard normal, sets the speed :math:`e^{\kappa q + \kappa^2/2}` at which
     the whole decision unfolds: fast states react earlier but choose no better (Boucher et al. 2023, Nat Commun
@@ -66,7 +66,7 @@ def simulate(
     +1 for red on the right; *initial*, q, until the movement; and *movement*, a bump around it. Premotor units
     know the reach only (Wang et al. 2019, Nat Commun 10:1793), prefrontal units also colour and configuration.
     Counts are Poisson, their rate multiplied in each trial by shared factors, as in `simulated_orientation`, and
-    by a private one (`neurocompare.recordings.doubly_stochastic`).
+    by a private one (`neurocompare.simulation.doubly_stochastic`).
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from neurocompare import representation
 from neurocompare.errors import UserError
 from neurocompare.networks import gabor_bank
 from neurocompare.ranges import check_ranges
-from neurocompare.recordings.simulation import (
+from neurocompare.simulation.populations import (
     ATTRIBUTES,
     MEMORY,
     autocorrelated,

@@ -5,8 +5,8 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError
-from neurocompare.recordings.presentations import repeats
-from neurocompare.recordings.simulation import (
+from neurocompare.ingestion.presentations import repeats
+from neurocompare.simulation.populations import (
     ATTRIBUTES,
     MEMORY,
     autocorrelated,

@@ -20,8 +20,8 @@ from scipy.sparse.linalg import LinearOperator, svds
 
 from neurocompare import representation
 from neurocompare.errors import UserError, unknown
-from neurocompare.recordings import inputs, presentations
-from neurocompare.recordings.selection import Selection, excluded
+from neurocompare.ingestion import inputs, presentations
+from neurocompare.ingestion.selection import Selection, excluded
 
 N_IMAGES = {
     "natimg2800": 2800,

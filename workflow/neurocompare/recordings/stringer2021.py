@@ -23,8 +23,8 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError, unknown
-from neurocompare.recordings import inputs, pickles, presentations
-from neurocompare.recordings.selection import Selection, excluded
+from neurocompare.ingestion import inputs, pickles, presentations
+from neurocompare.ingestion.selection import Selection, excluded
 
 PERIODS = {
     "gratings_static": 360.0,

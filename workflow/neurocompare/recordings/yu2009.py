@@ -20,8 +20,8 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError
-from neurocompare.recordings import inputs, presentations, rasters
-from neurocompare.recordings.selection import Selection, excluded
+from neurocompare.ingestion import inputs, presentations, rasters
+from neurocompare.ingestion.selection import Selection, excluded
 
 BEGIN = {"ex1_spikecounts.mat": 0.1, "ex2_rawspiketrains.mat": -0.2}
 """The first sample of each file, in s from the onset of the target."""

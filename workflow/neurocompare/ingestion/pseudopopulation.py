@@ -11,7 +11,7 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError
-from neurocompare.recordings.selection import Selection
+from neurocompare.ingestion.selection import Selection
 
 LACKING = ("condition", "member")
 

@@ -6,10 +6,10 @@ import h5py
 import numpy as np
 
 from neurocompare.errors import UserError
-from neurocompare.recordings import presentations
-from neurocompare.recordings.nwb_conditions import keep, label, missing
-from neurocompare.recordings.nwb_tables import Table
-from neurocompare.recordings.selection import Selection
+from neurocompare.ingestion import presentations
+from neurocompare.ingestion.nwb_conditions import keep, label, missing
+from neurocompare.ingestion.nwb_tables import Table
+from neurocompare.ingestion.selection import Selection
 
 RESERVED = (
     "stimulus",

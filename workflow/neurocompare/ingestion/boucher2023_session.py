@@ -18,7 +18,7 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError
-from neurocompare.recordings import hdf5, inputs, presentations, rasters
+from neurocompare.ingestion import hdf5, inputs, presentations, rasters
 
 BEGIN = -0.6
 SQUARES = 225

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurocompare.errors import UserError
-from neurocompare.recordings import events
+from neurocompare.ingestion import events
 
 
 @dataclass(frozen=True)

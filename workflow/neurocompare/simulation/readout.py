@@ -5,7 +5,7 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError
-from neurocompare.recordings.simulation import ATTRIBUTES, units
+from neurocompare.simulation.populations import ATTRIBUTES, units
 
 
 def from_features(

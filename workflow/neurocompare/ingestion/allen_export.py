@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from neurocompare.errors import UserError
-from neurocompare.recordings import inputs, presentations, pseudopopulation
+from neurocompare.ingestion import inputs, presentations, pseudopopulation
 
 FILE = "export.h5"
 

@@ -7,9 +7,9 @@ import h5py
 import numpy as np
 
 from neurocompare.errors import UserError
-from neurocompare.recordings import events
-from neurocompare.recordings.nwb_conditions import label, meets, missing
-from neurocompare.recordings.nwb_tables import Table, find, interval_tables, response_series, text
+from neurocompare.ingestion import events
+from neurocompare.ingestion.nwb_conditions import label, meets, missing
+from neurocompare.ingestion.nwb_tables import Table, find, interval_tables, response_series, text
 
 BLOCK = 2**25
 """Bytes of fluorescence that are read at a time."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from neurocompare.errors import UserError, unknown
-from neurocompare.recordings.selection import Selection
+from neurocompare.ingestion.selection import Selection
 
 # In a column of text, the absence of text; "none" may be a value.
 _NO_TEXT = {"", "null", "nan"}

@@ -13,8 +13,8 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError, unknown
-from neurocompare.recordings import hdf5, inputs, rasters
-from neurocompare.recordings.selection import Selection, excluded
+from neurocompare.ingestion import hdf5, inputs, rasters
+from neurocompare.ingestion.selection import Selection, excluded
 
 FILE = "Figure4_5_7data.mat"
 UNITS_FILES = {"O": "OlafISI.mat", "T": "TibsISI.mat"}

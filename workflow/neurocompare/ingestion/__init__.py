@@ -1,0 +1,1 @@
+"""What loaders share: opening files, alignment to events, binning, selections that are counted, pools."""

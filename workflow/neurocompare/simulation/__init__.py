@@ -1,0 +1,1 @@
+"""What simulated recordings are made of, each part with its truth."""
