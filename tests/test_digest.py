@@ -79,7 +79,7 @@ def test_an_edit_of_what_is_imported_counts_however_far_away(copy, module):
 def test_a_module_that_is_not_imported_does_not_count(copy):
     workflow = copy()
     before = digest(workflow, "gather")
-    for module in ("representation", "similarity/cka", "fetching", "similarity/__init__"):
+    for module in ("representation", "similarity/cka", "fetching/http", "similarity/__init__"):
         edit(workflow / f"neurocompare/{module}.py")
     assert digest(workflow, "gather") == before
     (workflow / "neurocompare/similarity/brand_new.py").write_text("")
@@ -128,13 +128,13 @@ def test_adding_removing_and_renaming_count(copy):
 @pytest.mark.parametrize(
     "line",
     [
-        "import neurocompare.fetching",
-        "import neurocompare.fetching as other",
-        "import os, neurocompare.fetching",
-        "from neurocompare import fetching",
-        "from neurocompare.fetching import fetch",
-        "def late():\n    from neurocompare.fetching import fetch",
-        "if True:\n    from neurocompare import (\n        files,\n        fetching as other,\n    )",
+        "import neurocompare.locks",
+        "import neurocompare.locks as other",
+        "import os, neurocompare.locks",
+        "from neurocompare import locks",
+        "from neurocompare.locks import read",
+        "def late():\n    from neurocompare.locks import read",
+        "if True:\n    from neurocompare import (\n        files,\n        locks as other,\n    )",
     ],
 )
 def test_every_way_to_import_is_followed(copy, line):
@@ -142,7 +142,7 @@ def test_every_way_to_import_is_followed(copy, line):
     script = workflow / "scripts/new.py"
     script.write_text(line + "\n")
     before = digest(workflow, "new")
-    edit(workflow / "neurocompare/fetching.py")
+    edit(workflow / "neurocompare/locks.py")
     assert digest(workflow, "new") != before
 
 

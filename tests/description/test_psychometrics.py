@@ -163,7 +163,7 @@ def test_thresholds_of_the_checkerboard_task(real_data, monkey, mean, sd):
     """Against the authors' own fits to each session, which the file holds beside the trials."""
     path = real_data / "boucher2023_pmd" / f"Fig2_Monkey{monkey}_data.mat"
     array = boucher2023.ingest({path.name: path}, about=ABOUT, part="behaviour", monkey=monkey)
-    rows, details = psychometrics.describe(array, "psychometrics-of=choice-by=signed_coherence", seed=0)
+    rows, details = psychometrics.describe(array, "psychometrics-of=color_choice-by=signed_coherence", seed=0)
     row = values(rows)["threshold, mean of blocks"]
     published = loadmat(path, squeeze_me=True, struct_as_record=False)[f"fig{monkey}Data"].thresholds[:, 0]
     assert published.mean() == pytest.approx(mean, abs=0.1)

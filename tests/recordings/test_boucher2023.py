@@ -10,7 +10,8 @@ from sklearn.linear_model import LogisticRegression
 
 from neurocompare import representation
 from neurocompare.errors import UserError
-from neurocompare.recordings import boucher2023, boucher2023_rates
+from neurocompare.ingestion import boucher2023_rates
+from neurocompare.recordings import boucher2023
 
 
 def refused(call, *parts):
@@ -52,13 +53,13 @@ def test_behaviour_agrees_with_the_tables_of_the_authors(files, monkey, n_trials
     assert array.attrs["excluded"] == {}
     np.testing.assert_allclose(np.unique(array.signed_coherence), own.signedColorCoherence)
     np.testing.assert_allclose(by_session(array, array.values[:, 0]) * 1000, own.rawdata.RT, rtol=1e-5)
-    np.testing.assert_allclose(by_session(array, array.choice == "red") * 100, own.rawdata.pRed, atol=1e-9)
+    np.testing.assert_allclose(by_session(array, array.color_choice == "red") * 100, own.rawdata.pRed, atol=1e-9)
     assert round(float(array.correct.mean()), 3) == accuracy
     # The task makes the color of the choice and the side of the reach independent.
-    assert abs(np.corrcoef(array.choice == "red", array.side == "left")[0, 1]) < 0.03
+    assert abs(np.corrcoef(array.color_choice == "red", array.choice == "left")[0, 1]) < 0.03
     assert len(np.unique(array.stimulus)) == 28
-    red = array.choice == "red"
-    np.testing.assert_array_equal(array.side == "left", np.where(red, "red", "green") == array.left_target)
+    red = array.color_choice == "red"
+    np.testing.assert_array_equal(array.choice == "left", np.where(red, "red", "green") == array.left_target)
 
 
 @pytest.mark.parametrize(("monkey", "slack"), [("O", 0.1), ("T", 0.1)])
@@ -240,11 +241,11 @@ def test_a_session_is_in_the_order_of_time(tmp_path, layout):
     expected = spikes[order][:, :, 500:1100].reshape(9, 3, 30, 20).sum(axis=3)
     np.testing.assert_array_equal(array.transpose("presentation", "unit", "time"), expected)
     np.testing.assert_array_equal(array.trial, number[order])
-    np.testing.assert_array_equal(array.side == "left", choice[order] == 1)
+    np.testing.assert_array_equal(array.choice == "left", choice[order] == 1)
     np.testing.assert_allclose(array.reaction_time, (400 + order) / 1000)
     # The left target is green where its code is 1: then a reach to the left is a choice of green.
-    np.testing.assert_array_equal(array.choice == "green", (choice[order] == 1) == (config[order] == 1))
-    np.testing.assert_array_equal(array.correct, (array.choice == "red") == (n_red[order] > 112))
+    np.testing.assert_array_equal(array.color_choice == "green", (choice[order] == 1) == (config[order] == 1))
+    np.testing.assert_array_equal(array.correct, (array.color_choice == "red") == (n_red[order] > 112))
     representation.write(array, tmp_path / "a.nc")
 
 

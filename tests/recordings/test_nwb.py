@@ -70,7 +70,7 @@ def test_reaches_are_counted_around_the_onset_of_movement(made):
 
 def test_bins_add_up_to_the_window_and_survive_the_disk(made, tmp_path):
     whole = ingest(made["maze"], **MAZE)
-    array = ingest(made["maze"], **MAZE, bin=0.05, columns=["success"], unit_columns=["heldout"])
+    array = ingest(made["maze"], **MAZE, bin_width=0.05, columns=["success"], unit_columns=["heldout"])
     assert array.dims == ("presentation", "time", "unit") and array.sizes["time"] == 14
     np.testing.assert_allclose(array.time, np.arange(-0.225, 0.44, 0.05))
     np.testing.assert_array_equal(array.sum("time"), whole)
@@ -316,7 +316,7 @@ def test_samples_that_are_missing_in_all_units_cost_presentations(copy):
 
 
 def test_baselines_are_steps_with_a_name(made):
-    options = CALCIUM | {"signal": "Fluorescence/Corrected", "response": "fluorescence", "bin": 0.5}
+    options = CALCIUM | {"signal": "Fluorescence/Corrected", "response": "fluorescence", "bin_width": 0.5}
     raw = ingest(made["imaging"], **options)
     # Conversion and offset are those of the file.
     onsets = raw.onset.values
@@ -333,7 +333,7 @@ def test_baselines_are_steps_with_a_name(made):
 
 
 def test_small_blocks_and_turned_data_change_nothing(made, tmp_path, monkeypatch):
-    options = CALCIUM | {"signal": "Corrected", "response": "fluorescence", "bin": 0.25}
+    options = CALCIUM | {"signal": "Corrected", "response": "fluorescence", "bin_width": 0.25}
     array = ingest(made["imaging"], **options)
     monkeypatch.setattr(nwb_signals, "BLOCK", 4000)
     np.testing.assert_array_equal(ingest(made["imaging"], **options), array)
@@ -367,10 +367,10 @@ def test_series_with_a_rate_and_regions_by_their_columns(made):
     [
         ("mc_maze-session=small", "maze", (38, 5), 6),
         ("perich_miller-session=chewie_20131003", "centre_out", (20, 6), 8),
-        ("visual_coding_510234687", "imaging", (56, 4), 4),
-        ("neuropixels_715093703-session=drifting_gratings", "neuropixels", (53, 2), 4),
-        ("neuropixels_715093703-session=static_gratings", "neuropixels", (35, 2), 12),
-        ("neuropixels_715093703-session=natural_scenes", "neuropixels", (36, 2), 9),
+        ("allen_2p_nwb_510234687", "imaging", (56, 4), 4),
+        ("allen_neuropixels_nwb_715093703-session=drifting_gratings", "neuropixels", (53, 2), 4),
+        ("allen_neuropixels_nwb_715093703-session=static_gratings", "neuropixels", (35, 2), 12),
+        ("allen_neuropixels_nwb_715093703-session=natural_scenes", "neuropixels", (36, 2), 9),
     ],
 )
 def test_worked_examples_fit_files_of_their_layout(made, identifier, name, shape, stimuli):

@@ -83,5 +83,5 @@ def test_spikes_of_300_mb_take_little_memory(tmp_path):
         for k in range(n_units):
             times[k * n_spikes : (k + 1) * n_spikes] = one
         assert times.nbytes > 300e6
-    used = peak(path, GRATINGS | {"area": "VISp", "bin": 0.1})
+    used = peak(path, GRATINGS | {"area": "VISp", "bin_width": 0.1})
     assert used < 60, used

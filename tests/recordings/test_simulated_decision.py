@@ -83,7 +83,7 @@ def test_it_follows_the_schema_and_survives_the_disk(simulated, tmp_path):
 
 def test_conditions_are_balanced_and_their_labels_agree(simulated):
     array, _ = simulated
-    coherence, red_right = array.signed_coherence.values, array.target_configuration.values == "red right"
+    coherence, red_right = array.signed_coherence.values, array.left_target.values == "green"
     assert (coherence == 0).sum() == 60
     counts = [np.sum((coherence == c) & (red_right == side)) for c in np.unique(coherence) if c for side in (0, 1)]
     assert len(counts) == 28
@@ -141,7 +141,7 @@ def test_the_initial_state_speeds_decisions_and_does_not_bias_them(behaviour):
 def test_latents_are_those_of_the_trial(simulated):
     array, truth = simulated
     time, reaction = array.time.values, array.reaction_time.values[:, None]
-    side = np.where(array.target_configuration.values == "red right", 1, -1)[:, None]
+    side = np.where(array.left_target.values == "green", 1, -1)[:, None]
     color, choice = (truth.latents.sel(latent=name).values for name in ("color", "choice"))
     np.testing.assert_allclose(choice, color * side, atol=1e-6)
     assert np.all(color[:, time < 0.15] == 0)
@@ -233,15 +233,15 @@ def test_prefrontal_units_know_colour_and_premotor_units_the_reach_only(simulate
     late = np.sqrt(array.sel(time=slice(0.4, 0.8)).sum("time").values.astype(float))
     score = {}
     for area in ("PFC", "PMd"):
-        for label in ("choice", "color_choice", "target_configuration"):
+        for label in ("choice", "color_choice", "left_target"):
             model = LogisticRegression(C=0.01)
             part = late[:, array.area.values == area]
             score[area, label] = cross_val_score(model, part, array.coords[label].values, cv=4).mean()
     assert score["PMd", "choice"] > score["PFC", "choice"] > 0.7
     assert score["PFC", "color_choice"] > 0.75
-    assert score["PFC", "target_configuration"] > 0.75
+    assert score["PFC", "left_target"] > 0.75
     chance = 0.5 + 4 * 0.5 / np.sqrt(1200)
-    assert max(score["PMd", "color_choice"], score["PMd", "target_configuration"]) < chance
+    assert max(score["PMd", "color_choice"], score["PMd", "left_target"]) < chance
     others = truth.weights.sel(latent=["color", "configuration"]).values
     assert not others[:, array.area.values == "PMd"].any()
 

@@ -87,7 +87,6 @@ def read(
             "repeat": zeros,
             "block": zeros,
             "choice": choice,
-            "side": choice,
         },
         unit={
             "unit_id": ids[kept],

@@ -114,7 +114,7 @@ def _recording(path, trials, targets, about, window, bin_width) -> xr.DataArray:
         "trial": numbers["GlobalTrialId"].astype(int),
         "signed_coherence": coherence,
         "n_red": n_red,
-        "side": np.where(left, *SIDES),
+        "choice": np.where(left, *SIDES),
         "reaction_time": numbers["RT"] / 1000,
     }
     stimulus = np.array([f"coherence={c:+05.1f}" for c in coherence])
@@ -123,7 +123,7 @@ def _recording(path, trials, targets, about, window, bin_width) -> xr.DataArray:
         red = left == red_left
         presentation |= {
             "left_target": np.where(red_left, "red", "green"),
-            "choice": np.where(red, "red", "green"),
+            "color_choice": np.where(red, "red", "green"),
             "correct": (red == (coherence > 0)).astype(int),
         }
         stimulus = np.array([f"{s}-left={t}" for s, t in zip(stimulus, presentation["left_target"], strict=True)])

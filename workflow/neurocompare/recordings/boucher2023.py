@@ -18,9 +18,9 @@ rates
 session
     spike counts of single trials of one session (see `boucher2023_session`), all units at once.
 
-``side`` is the direction of the reach, left or right. ``choice`` is the color that was chosen where single trials tell
-it; averages are sorted by the reach alone, which their ``choice`` repeats. Bins of the reaction time overlap (bin 1
-starts at 0.300 s, bin 2 at 0.325 s, …, bin 10 at 0.525 s; bin 11 holds 0.5 s and longer).
+``choice`` is the direction of the reach, left or right; ``color_choice``, which only single trials tell, the color that
+was reached for. Bins of the reaction time overlap (bin 1 starts at 0.300 s, bin 2 at 0.325 s, …, bin 10 at 0.525 s;
+bin 11 holds 0.5 s and longer).
 """
 
 from collections.abc import Mapping, Sequence
@@ -130,8 +130,8 @@ def _behaviour(files, about, monkey) -> xr.DataArray:
         "signed_coherence": coherence,
         "n_red": n_red,
         "left_target": np.where(red_left, "red", "green"),
-        "choice": np.where(chosen == 1, "red", "green"),
-        "side": np.where((chosen == 1) == red_left, *CHOICES),
+        "color_choice": np.where(chosen == 1, "red", "green"),
+        "choice": np.where((chosen == 1) == red_left, *CHOICES),
         "correct": ((chosen == 1) == (coherence > 0)).astype(int),
     }
     return representation.responses(
@@ -182,7 +182,6 @@ def _trajectories(files, about, window, bin_width) -> xr.DataArray:
             "rt_bin": rt_bin,
             "rt_min": np.round(_BEGIN + lengths / 1000 + _END, 3),
             "choice": choice,
-            "side": choice,
         },
         unit={
             "unit_id": np.array([f"PC{i + 1}" for i in range(n_components)]),

@@ -40,7 +40,7 @@ def ingest(
     invalid_times: str = "drop",
     recorded: Sequence[float] | None = None,
     block: int | str | Mapping[str, float] = 4,
-    bin: float | None = None,
+    bin_width: float | None = None,
     signal: str = SPIKES,
     response: str | None = None,
     baseline: Sequence[float] | Mapping[str, object] | None = None,
@@ -84,7 +84,7 @@ def ingest(
         Start and stop of the recording in s, for files with spikes that do not say it.
     block : int, str or mapping
         Number of stretches of time of equal length, a column, or ``{gap: s}``: a longer pause begins a block.
-    bin : float, optional
+    bin_width : float, optional
         Width of bins in s. Without it, one value for the whole window.
     signal : str
         ``spikes``, or name or path of a series of fluorescence.
@@ -121,7 +121,7 @@ def ingest(
         If the file is no NWB 2 file, lacks what is asked for, or is inconsistent, or if an option is out of range.
     """
     path = _only(files)
-    edges, (base, step) = _edges(window, bin, path), _baseline(baseline, path)
+    edges, (base, step) = _edges(window, bin_width, path), _baseline(baseline, path)
     for option, value, known in (
         ("blanks", blanks, ("drop", "keep")),
         ("invalid_times", invalid_times, ("drop", "keep")),
@@ -195,10 +195,10 @@ def ingest(
             formula = "(F - F0) / F0" if step == "dF/F" else "F - F0"
             attributes["baseline"] = f"{formula}, with F0 the mean from {base[0]:g} to {base[1]:g} s"
         return representation.responses(
-            values if bin is not None else values[:, 0],
+            values if bin_width is not None else values[:, 0],
             presentation=shown.presentation(block),
             unit=unit,
-            time=events.centres(edges) if bin is not None else None,
+            time=events.centres(edges) if bin_width is not None else None,
             attributes=about | attributes | {"excluded": excluded(unit=chosen, presentation=shown.selection)},
         )
 
@@ -228,7 +228,7 @@ def _pair(value: object, option: str, path: Path) -> np.ndarray | None:
 
 def _edges(window: object, width: object, path: Path) -> np.ndarray:
     if width is not None and not _is_number(width):
-        raise UserError(f"{path}: option 'bin' is {width!r}; give a number of s, or leave it out")
+        raise UserError(f"{path}: option 'bin_width' is {width!r}; give a number of s, or leave it out")
     window = _pair(window, "window", path)
     if window is None:
         raise UserError(f"{path}: option 'window' is empty; give two numbers in s from the event")

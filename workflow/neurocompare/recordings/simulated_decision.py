@@ -194,7 +194,7 @@ def simulate(
             "repeat": repeats(np.array(names)),
             "block": stretches(trials),
             "signed_coherence": coherence,
-            "target_configuration": np.char.add("red ", sides),
+            "left_target": np.where(right, "green", "red"),
             "color_choice": np.where(red, "red", "green"),
             "choice": np.where(to_right, "right", "left"),
             "correct": correct.astype(int),
