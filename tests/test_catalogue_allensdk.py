@@ -33,6 +33,30 @@ def test_ids_or_a_selection(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("loader", "product", "stimulus", "fits"),
+    [
+        ("allen_ophys", "ophys", "natural_scenes", True),
+        ("allen_ophys", "ophys", "drifting_gratings", False),
+        ("allen_ecephys", "ecephys", "natural_scenes", False),
+    ],
+)
+def test_images_come_with_natural_scenes_only(tmp_path, loader, product, stimulus, fits):
+    options, experiments = {"stimulus": stimulus}, {"product": product, "experiments": [1]}
+    recording = ENTRY | {"loader": loader, "options": options, "allensdk": experiments, "stimuli": "images"}
+    load(tmp_path, **recording | {"stimuli": None})
+    (tmp_path / "recordings.yaml").write_text(yaml.safe_dump({"two_photon": recording}), encoding="utf-8")
+    (tmp_path / "stimuli.yaml").write_text("images: {recording: two_photon}\n", encoding="utf-8")
+    if fits:
+        assert catalogue.load(tmp_path, TOP / "workflow/schemas").recording("two_photon")["stimuli"] == "images"
+        return
+    with pytest.raises(UserError) as error:
+        catalogue.load(tmp_path, TOP / "workflow/schemas")
+    message = str(error.value)
+    assert "stimuli.yaml: images: recording: the files of 'two_photon' hold no images" in message
+    assert "\n" not in message and "natural_scenes" in message
+
+
+@pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"loader": "allen_ecephys"}, "'allen_ecephys' does not read this product of the Allen SDK; use 'allen_ophys'"),

@@ -49,7 +49,7 @@ def accuracies(quantity="accuracy"):
 def test_classification_shows_chance_null_interval_and_numbers(drawn, tmp_path):
     classification.draw(accuracies(), tmp_path / "f.svg")
     told = texts(drawn[0])
-    for words in ("lda, leave-one-out", "logistic, leave-one-out", "chance", "95 % of shuffled labels", "balanced"):
+    for words in ("LDA, leave-one-out", "logistic, leave-one-out", "chance", "95 % of shuffled labels", "balanced"):
         assert words in told
     assert "a\n1\nV1: 8 values of direction\n42 units, 58 trials" in told
     segments = [

@@ -133,13 +133,22 @@ def described(quantity, condition, value, **extra):
     return row | {"n_stimuli": 32, "n_units": 100, "n_trials": 200, "recording": "r"} | extra
 
 
+ORIENTATION = {"description": "decoding-target=orientation-decoder=von-mises"}
+
+
 def test_decoding_labels_units_and_draws_both_splits(drawn, tmp_path):
-    rows = [
-        described("median absolute error", f"split={split};neurons={n};trials={t}", 30 / n)
+    # The inventory, of all regions, comes first in a study.
+    rows = [described("units", "", 100, description="inventory", region="all")]
+    rows += [
+        described("median absolute error", f"split={split};neurons={n};trials={t}", 30 / n, **ORIENTATION)
         for split in ("interleaved", "chronological")
         for n, t in ((10, 100), (20, 100), (20, 50))
     ]
-    rows += [described("accuracy above 45", f"averaged={k};null={null}", 0.8) for k in (1, 2) for null in ("a", "b")]
+    rows += [
+        described("accuracy above 45", f"averaged={k};null={null}", 0.8, description="decoding-target=above-45")
+        for k in (1, 2)
+        for null in ("a", "b")
+    ]
     decoding.draw(pd.DataFrame(rows), tmp_path / "f.svg")
     told = texts(drawn[0])
     assert "median absolute error (degrees)" in told and "number of neurons" in told and "number of trials" in told

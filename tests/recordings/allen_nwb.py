@@ -18,6 +18,7 @@ SESSIONS = {
     "three_session_B": ("static_gratings", "natural_scenes"),
     "three_session_C2": ("natural_movie_two",),
 }
+IMAGES = np.random.default_rng(118).integers(0, 256, (118, 6, 9), dtype=np.uint8)  # natural scenes, but small
 PAUSE = 900  # samples without a stimulus between epochs
 
 
@@ -94,6 +95,8 @@ def write_ophys(path, number, *, session="three_session_A", area="VISp", contain
             group["frame_duration"] = frames
             if name in FEATURES:
                 group["features"] = np.array(FEATURES[name], dtype="S")
+        if "natural_scenes" in presented:
+            file["stimulus/templates/natural_scenes_image_stack/data"] = IMAGES
         spontaneous = file.create_group("stimulus/presentation/spontaneous_stimulus")
         spontaneous["data"], spontaneous["frame_duration"] = np.array([1, -1]), np.array([[0, 0], [150, 150]])
         for name, value in {

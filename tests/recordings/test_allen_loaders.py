@@ -1,6 +1,7 @@
 """Loaders of the Allen Institute's recordings, on exports that are made here: no SDK needed."""
 
 import json
+import tracemalloc
 
 import h5py
 import numpy as np
@@ -64,6 +65,7 @@ def load(path, table, experiments=None, loader=allen_ophys, **options):
 def refused(call, *parts):
     with pytest.raises(UserError) as error:
         call()
+    assert "\n" not in str(error.value)
     for part in parts:
         assert part in str(error.value)
 
@@ -193,6 +195,102 @@ def test_another_export_and_another_file_are_refused(tmp_path):
     refused(lambda: allen_ophys.ingest(files, about=ABOUT, stimulus=table[0]), "e.h5", "not a readable export")
     refused(lambda: allen_ophys.ingest({}, about=ABOUT, stimulus=table[0]), "export.h5")
     refused(lambda: allen_export.conditions("windmills", {}), "option 'stimulus' is 'windmills'")
+
+
+# Images
+
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (118, 8, 14), dtype=np.uint8)
+
+
+def pictured(path, pictures=PICTURES, table=None):
+    table = table or scenes([100, 200], [0, 117])
+    files = write(path / "e.h5", "ophys", table[0], {"11": ophys(table)})
+    if pictures is not None:
+        with h5py.File(files["export.h5"], "a") as file:
+            file["templates/natural_scenes"] = pictures
+    return files
+
+
+@pytest.mark.parametrize(
+    ("options", "first"),
+    [
+        ({}, 3),
+        ({"crop": "middle"}, 3),
+        ({"crop": "left"}, 0),
+        ({"crop": "right"}, 6),
+        ({"crop": 0}, 0),
+        ({"crop": 5}, 5),
+    ],
+)
+def test_images_are_cut_to_squares(tmp_path, options, first):
+    images = allen_ophys.stimuli(pictured(tmp_path), **options)
+    assert images.dims == ("stimulus", "y", "x", "channel")
+    assert images.dtype == np.uint8
+    np.testing.assert_array_equal(images.values, PICTURES[:, :, first : first + 8, None])
+    assert images.attrs["crop_pixels"] == f"{first} to {first + 8} of 14"
+    assert images.stimulus.values.tolist() == [f"image-{k:03d}" for k in range(118)]
+
+
+def test_images_go_by_the_ids_of_both_recordings(tmp_path):
+    frames = np.array([117, 0, 7, 99])
+    table = scenes([100, 200, 300, 400], frames)
+    files = pictured(tmp_path, table=table)
+    images = allen_ophys.stimuli(files)
+    two_photon = allen_ophys.ingest(files, about=ABOUT, stimulus="natural_scenes")
+    spikes = {name: values for name, values in ecephys()[1].items() if not name.startswith("presentations/o")}
+    spikes |= {"presentations/start_time": np.arange(4.0) + 10, "presentations/frame": frames.astype(float)}
+    spikes["presentations/valid"] = np.ones(4, dtype=bool)
+    (tmp_path / "spikes").mkdir()
+    session = {"1": (ecephys()[0], spikes)}
+    files = write(tmp_path / "spikes/e.h5", "ecephys", "natural_scenes", session)
+    neuropixels = allen_ecephys.ingest(files, about=ABOUT, stimulus="natural_scenes")
+    for recording in (two_photon, neuropixels):
+        shown = images.sel(stimulus=recording.stimulus.values).values[..., 0]
+        np.testing.assert_array_equal(shown, PICTURES[frames, :, 3:11])
+
+
+def test_images_of_the_full_size_need_little_memory(tmp_path):
+    files = pictured(tmp_path, None)
+    with h5py.File(files["export.h5"], "a") as file:
+        # Without a value in it, a file of this size is small.
+        file.create_dataset("templates/natural_scenes", (118, 918, 1174), np.uint8, chunks=(1, 918, 1174))
+    tracemalloc.start()
+    try:
+        images = allen_ophys.stimuli(files)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert images.shape == (118, 918, 918, 1)
+    assert images.attrs["crop_pixels"] == "128 to 1046 of 1174"
+    assert peak < 1.1 * images.nbytes
+
+
+@pytest.mark.parametrize(
+    ("pictures", "options", "parts"),
+    [
+        (PICTURES, {"crop": "midle"}, ["unknown crop 'midle'", "middle"]),
+        (PICTURES, {"crop": 7}, ["option 'crop' is 7", "left, middle, right, or 0 to 6"]),
+        (PICTURES, {"crop": -1}, ["option 'crop' is -1"]),
+        (PICTURES, {"crop": True}, ["option 'crop' is True"]),
+        (PICTURES, {"crop": [1]}, ["option 'crop' is [1]"]),
+        (PICTURES, {"crop": 1.5}, ["option 'crop' is 1.5"]),
+        (PICTURES.astype(float), {}, ["e.h5: 'templates/natural_scenes' is float64 (118, 8, 14)", "remove it"]),
+        (PICTURES[0], {}, ["e.h5: 'templates/natural_scenes' is uint8 (8, 14)"]),
+        (PICTURES.transpose(0, 2, 1), {}, ["uint8 (118, 14, 8)", "wider than high"]),
+        (None, {}, ["e.h5: has no images", "name other experiments"]),
+    ],
+)
+def test_what_is_wrong_with_images_is_told_in_one_line(tmp_path, pictures, options, parts):
+    refused(lambda: allen_ophys.stimuli(pictured(tmp_path, pictures), **options), *parts)
+
+
+def test_images_of_another_export_are_refused(tmp_path):
+    files = pictured(tmp_path, None, gratings([300], [0]))
+    refused(lambda: allen_ophys.stimuli(files), "export of ophys drifting_gratings, not of ophys natural_scenes")
+    (tmp_path / "e.h5").write_text("<html>")
+    refused(lambda: allen_ophys.stimuli(files), "e.h5", "not a readable export")
+    refused(lambda: allen_ophys.stimuli({}), "export.h5")
 
 
 # Neuropixels

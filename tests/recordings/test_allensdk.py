@@ -17,7 +17,7 @@ import pytest
 import yaml
 from allen_server import Warehouse, serving
 
-from neurocompare import allensdk, environments, representation
+from neurocompare import allensdk, datasets, environments, representation
 from neurocompare.errors import UserError
 from neurocompare.fetching import http
 from neurocompare.recordings import allen_ecephys, allen_ophys
@@ -34,7 +34,7 @@ CONFIG = {
         "recordings": ["two_photon"],
         "descriptions": ["reliability-split=random"],
     },
-    "stimuli": {},
+    "stimuli": {"images": {"recording": "scenes", "options": {"crop": "right"}}},
     "networks": {},
     "recoveries": {},
     "recordings": {
@@ -47,6 +47,12 @@ CONFIG = {
             "loader": "allen_ecephys",
             "options": {"stimulus": "static_gratings", "areas": ["VISp", "VISl"]},
             "allensdk": {"product": "ecephys", "select": {"session_type": "brain_observatory_1.1"}, "most": 1},
+        },
+        "scenes": {
+            "loader": "allen_ophys",
+            "stimuli": "images",
+            "options": {"stimulus": "natural_scenes"},
+            "allensdk": {"product": "ophys", "experiments": [B]},
         },
     },
 }
@@ -156,21 +162,31 @@ def fetched(environment, published, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ingest(environment, fetched, tmp_path_factory):
-    """Return a function that exports, once for each combination, and loads."""
+def export(environment, fetched, tmp_path_factory):
+    """Return a function that exports, once for each combination."""
     raw, found = fetched
     folder = tmp_path_factory.mktemp("exported")
 
-    def call(experiments, stimulus, response="dff", **options):
-        product = "ecephys" if SESSION in experiments else "ophys"
+    def call(experiments, stimulus, response="dff"):
         path = folder / f"{'-'.join(map(str, experiments))}-{stimulus}-{response}.h5"
         if not path.exists():
+            product = "ecephys" if SESSION in experiments else "ophys"
             wanted = {"product": product, "stimulus": stimulus, "response": response}
             allensdk.export(environment, raw, [found[number] for number in experiments], wanted, path)
-        if product == "ophys":
-            options["response"] = response
-        loader = allen_ophys if product == "ophys" else allen_ecephys
-        return loader.ingest({"export.h5": path}, about=ABOUT, stimulus=stimulus, **options)
+        return {"export.h5": path}
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def ingest(export):
+    """Return a function that exports and loads."""
+
+    def call(experiments, stimulus, response="dff", **options):
+        files = export(experiments, stimulus, response)
+        if SESSION in experiments:
+            return allen_ecephys.ingest(files, about=ABOUT, stimulus=stimulus, **options)
+        return allen_ophys.ingest(files, about=ABOUT, stimulus=stimulus, response=response, **options)
 
     return call
 
@@ -317,6 +333,68 @@ def test_row_k_of_natural_scenes_is_image_k_minus_one(ingest, warehouse):
         name = "blank" if k == 0 else f"image-{k - 1:03d}"
         mean = array.values[array.stimulus.values == name].mean(axis=0)
         np.testing.assert_allclose(mean, direct.dff[:, rows[k]].mean(axis=1), rtol=1e-4, atol=1e-6)
+
+
+def scenes_of(warehouse, number):
+    """The images in a two-photon file, read without the SDK."""
+    with h5py.File(warehouse.files[number, "NWBOphys"], "r") as file:
+        return file["stimulus/templates/natural_scenes_image_stack/data"][()]
+
+
+def test_row_k_of_natural_scenes_shows_image_k_minus_one(export, ingest, warehouse):
+    images = allen_ophys.stimuli(export([B], "natural_scenes"), crop="left")
+    scenes = scenes_of(warehouse, B)
+    n, height, _ = scenes.shape
+    assert images.dims == ("stimulus", "y", "x", "channel") and images.dtype == np.uint8
+    assert images.shape == (118, height, height, 1) and n == 118
+    # Rows of the SDK's responses, of which row 0 is the blank screen.
+    for k in range(1, 119):
+        np.testing.assert_array_equal(images.values[k - 1, :, :, 0], scenes[k - 1, :, :height])
+    array = ingest([B], "natural_scenes")
+    assert sorted(set(array.stimulus.values)) == images.stimulus.values.tolist()
+    # Every presentation leads to the image of its frame.
+    direct = Direct(warehouse, B, "natural_scenes")
+    shown = images.sel(stimulus=array.stimulus.values).values[..., 0]
+    np.testing.assert_array_equal(shown, scenes[direct.data[direct.data >= 0].astype(int), :, :height])
+    # And so does every one of a Neuropixels session.
+    array = ingest([SESSION], "natural_scenes", isi_violations=10)
+    frames = [int(float(row[1])) for row in allen_nwb.SCENES if row[1] != "-1.0"]
+    np.testing.assert_array_equal(images.sel(stimulus=array.stimulus.values)[..., 0], scenes[frames, :, :height])
+
+
+def test_images_are_exported_once_and_only_with_natural_scenes(export):
+    with h5py.File(export([B, OTHER], "natural_scenes")["export.h5"], "r") as file:
+        (name,) = file["templates"]
+        images = file["templates"][name]
+        assert name == "natural_scenes" and images.attrs["experiment"] == B
+        assert images.chunks == (1, *images.shape[1:]) and images.compression == "gzip" and images.dtype == np.uint8
+    with h5py.File(export([B], "static_gratings")["export.h5"], "r") as file:
+        assert "templates" not in file
+
+
+def test_experiments_without_images(fetch, environment, tmp_path):
+    found = fetch(experiments=[B, OTHER])
+    wanted = {"product": "ophys", "stimulus": "natural_scenes", "response": "dff"}
+    lines = []
+
+    def exported(*without):
+        for place in without:
+            path = tmp_path / "raw/allensdk_ophys" / found[place]["files"][0]["path"]
+            with h5py.File(path, "a") as file:
+                del file["stimulus/templates"]
+            found[place]["files"][0]["sha256"] = allensdk.sha256(path)
+        allensdk.export(environment, tmp_path / "raw", found, wanted, tmp_path / "e.h5", log=lines.append)
+        return {"export.h5": tmp_path / "e.h5"}
+
+    # Those of the next experiment are taken.
+    assert allen_ophys.stimuli(exported(0)).shape == (118, 6, 6, 1)
+    with h5py.File(tmp_path / "e.h5", "r") as file:
+        assert file["templates/natural_scenes"].attrs["experiment"] == OTHER
+    assert any(f"experiment {B}: no images of 'natural_scenes'" in line for line in lines)
+    # Without any, there are still the responses.
+    files = exported(1)
+    refused(lambda: allen_ophys.stimuli(files), "e.h5: has no images", "name other experiments")
+    assert allen_ophys.ingest(files, about=ABOUT, stimulus="natural_scenes").sizes["unit"] == 6
 
 
 def test_movies_frame_by_frame(ingest, warehouse):
@@ -534,16 +612,23 @@ def test_neuropixels_sessions_by_type_and_by_area(fetch, warehouse):
 
 def test_the_workflow_fetches_exports_and_ingests(built, address, warehouse):
     configured(built, warehouse=address)
-    targets = [f"results/ingest/{name}.nc" for name in CONFIG["recordings"]]
+    targets = [f"results/ingest/{name}.nc" for name in (*CONFIG["recordings"], "stimuli/images")]
     done = snakemake(built, *targets)
     assert done.returncode == 0, done.stdout + done.stderr
     array = representation.read(built / targets[0])
     assert array.shape == (18, 3) and array.attrs["license"] == "not stated"
     assert representation.read(built / targets[1]).shape[1] == 3
+    images = datasets.read(built / targets[3])["image"]
+    np.testing.assert_array_equal(images.values[..., 0], scenes_of(warehouse, B)[:, :, -images.sizes["x"] :])
+    assert set(representation.read(built / targets[2]).stimulus.values) == set(images.stimulus.values)
+    # An export is no raw file: there is no lock of it.
+    locks = {path.parent.name for path in (built / "data/checksums").rglob("*.json")}
+    assert locks == {"ophys_experiment_data", f"session_{SESSION}"}
     assert {path.name for path in (built / "data/raw").iterdir()} == {
         "allensdk_ecephys",
         "allensdk_ophys",
         "neuropixels",
+        "scenes",
         "two_photon",
     }
     assert "Nothing to be done" in snakemake(built, "-n", *targets).stdout

@@ -119,3 +119,17 @@ def test_recordings_are_pooled_and_say_so(workflow, server, tmp_path):
     table = pd.read_csv(folder / "results/tables/mice/descriptions.tsv", sep="\t")
     assert set(table["animal"]) == {"pooled"} and set(table["n_units"]) == {20}
     assert {path.name for path in (folder / "results/ingest").glob("*.nc")} == {"both.nc", "region1.nc", "region2.nc"}
+
+
+def test_a_described_recording_is_drawn_whatever_else_the_study_describes(workflow, tmp_path):
+    study = """
+        title: Decoding
+        recordings: [simulated]
+        descriptions: [inventory, decoding-target=orientation-decoder=von-mises, decoding-target=above-45-decoder=logistic]
+        figures: [decoding]
+        """
+    folder = configure(tmp_path, **{"studies/described": study})
+    snakemake(workflow, folder, "--cores", "2", "described")
+    table = pd.read_csv(folder / "results/tables/described/descriptions.tsv", sep="\t")
+    assert table.loc[table["quantity"] == "presentations", "value"].tolist() == [160]
+    assert (folder / "results/draw/described/decoding.svg").stat().st_size > 10_000

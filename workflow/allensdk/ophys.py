@@ -38,6 +38,10 @@ def export(group, number, folder, request):
         Folder of the SDK's manifest.
     request : dict
         ``stimulus`` and ``response``: dff, events or sdk.
+
+    Notes
+    -----
+    With natural_scenes the file also gets ``templates/natural_scenes`` (n_images, height, width).
     """
     from allensdk.core.brain_observatory_cache import BrainObservatoryCache
 
@@ -60,6 +64,8 @@ def export(group, number, folder, request):
             )
         )
     tables(group.create_group("stimuli"), data, stimulus)
+    if stimulus == "natural_scenes":
+        templates(group.file, data, number, stimulus)
     trace(group, data, lambda: cache.get_ophys_experiment_events(number), request["response"])
     speed(group, data, number)
     if request["response"] == "sdk":
@@ -92,6 +98,22 @@ def tables(group, data, wanted):
             whole = column in ("start", "end", "repeat", "frame")
             kind = np.int64 if whole else np.float64
             group.create_dataset(f"{name}/{column}", data=values.astype(kind))
+
+
+def templates(file, data, number, stimulus):
+    """Write the images, once for all experiments: all were shown the same, and ``frame`` counts them from 0."""
+    name = "templates/" + stimulus
+    if name in file:
+        return
+    try:
+        images = data.get_stimulus_template(stimulus)
+    except KeyError as error:
+        # The responses can do without.
+        tell(f"experiment {number}: no images of '{stimulus}' ({one_line(error)})")
+        return
+    chunks = (1, *images.shape[1:])
+    dataset = file.create_dataset(name, data=images, chunks=chunks, compression="gzip", compression_opts=1)
+    dataset.attrs["experiment"] = number
 
 
 def trace(group, data, events, response):

@@ -258,6 +258,13 @@ def _check_stimuli(catalogue: Catalogue, name: str) -> None:
         _require("recording", entry["recording"], catalogue.recordings)
         for file in entry.get("files", []):
             _require(f"file of '{entry['recording']}'", file, catalogue.files(entry["recording"]))
+        source = catalogue.recordings[entry["recording"]]
+        kind = source.get("loader"), source.get("options", {}).get("stimulus")
+        if "allensdk" in source and kind != ("allen_ophys", "natural_scenes"):
+            raise UserError(
+                f"recording: the files of '{entry['recording']}' hold no images for networks; name a two-photon one of "
+                "natural_scenes"
+            )
     else:
         _require("renderer", entry["renderer"], _modules("stimuli"))
 

@@ -32,3 +32,9 @@ def allensdk_wanted(wildcards):
 
 def allensdk_code(wildcards):
     return code("ingest_allensdk", f"neurocompare.recordings.{ingest_loader(wildcards)}")
+
+
+def stimuli_export(wildcards):
+    """The export that holds the images, if the recording has one: no raw file, so without a checksum."""
+    recording = CATALOGUE.stimuli[wildcards.stimuli].get("recording")
+    return [f"results/export/{recording}.h5"] if recording in ALLENSDK else []

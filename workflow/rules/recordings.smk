@@ -87,6 +87,7 @@ rule pool:
 rule ingest_stimuli:
     input:
         files=stimuli_files,
+        export=stimuli_export,
     output:
         images="results/ingest/stimuli/{stimuli}.nc",
     log:

@@ -30,7 +30,9 @@ def draw(descriptions: pd.DataFrame, path: str) -> None:
     if rows.empty:
         raise UserError("the figure 'classification' needs a description classification-…; select one, or leave it out")
     rows["method"] = (
-        rows["classifier"] + ", " + rows["folds"].map(lambda f: f"{f} folds" if f != "leave-one-out" else f)
+        rows["classifier"].replace("lda", "LDA")
+        + ", "
+        + rows["folds"].map(lambda f: f"{f} folds" if f != "leave-one-out" else f)
     )
     rows["place"] = list(zip(rows["recording"], rows["region"], rows["label"], strict=True))
     places, methods = list(dict.fromkeys(rows["place"])), list(dict.fromkeys(rows["method"]))
@@ -82,4 +84,6 @@ def _label(place, row) -> str:
     name, _, session = recording.partition("-session=")
     name = f"{name}\n{session}" if session else name
     units = f"{row['n_units']} {'pooled ' if row['quantity'].endswith(_POOLED) else ''}units"
-    return f"{name}\n{region}: {row['classes']} values of {label}\n{units}, {row['n_trials']} trials"
+    window = row.get("window")
+    window = f"\n{window}" if isinstance(window, str) and window else ""
+    return f"{name}\n{region}: {row['classes']} values of {label}\n{units}, {row['n_trials']} trials{window}"

@@ -3,6 +3,7 @@
 import pandas as pd
 from matplotlib.ticker import NullLocator
 
+from neurocompare.errors import UserError
 from neurocompare.figures import style
 from neurocompare.tables import conditions
 
@@ -16,7 +17,15 @@ def draw(descriptions: pd.DataFrame, path: str) -> None:
         Descriptions of a study, with those of orientation decoding.
     path : str
         The figure.
+
+    Raises
+    ------
+    UserError
+        If nothing was decoded.
     """
+    descriptions = descriptions[descriptions["description"].str.startswith("decoding-")]
+    if descriptions.empty:
+        raise UserError("the figure 'decoding' needs a description decoding-…; select one, or leave it out")
     first = descriptions.iloc[0]
     descriptions = descriptions[
         (descriptions["recording"] == first["recording"]) & (descriptions["region"] == first["region"])

@@ -54,7 +54,10 @@ def _few(axis, mine) -> str:
     for k, (name, detail) in enumerate(mine):
         colour = style.COLOURS[k]
         threshold = float(detail["threshold"])
-        label = f"{name.rpartition('=')[2]}: threshold {threshold:.3g}" if np.isfinite(threshold) else name
+        name = name.rpartition("=")[2]
+        label = (
+            f"{name}: threshold {threshold:.3g} {detail.attrs['evidence_units']}" if np.isfinite(threshold) else name
+        )
         axis.plot(detail["position"], detail["curve"], color=colour, linestyle=("-", "--", "-.")[k % 3])
         _points(axis, detail, "chosen", colour, style.MARKERS[k], label)
     axis.legend(loc="lower right")

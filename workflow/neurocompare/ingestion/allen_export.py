@@ -3,8 +3,9 @@
 The export is made inside the environment of the Allen SDK (``workflow/allensdk/``) and read here with h5py alone.
 """
 
+import contextlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import h5py
@@ -30,6 +31,41 @@ CONDITIONS = {
 
 _FORMATS = {"direction": "05.1f", "orientation": "05.1f", "temporal_frequency": "04.1f"}
 _FORMATS |= {"spatial_frequency": "04.2f", "phase": "04.2f"}
+
+
+@contextlib.contextmanager
+def opened(files: Mapping[str, Path], product: str, stimulus: str) -> Iterator[h5py.File]:
+    """Open an export.
+
+    Parameters
+    ----------
+    files : mapping of str to Path
+        `FILE`.
+    product : str
+        ``"ophys"`` or ``"ecephys"``.
+    stimulus : str
+        The stimulus that was exported.
+
+    Yields
+    ------
+    h5py.File
+        The file.
+
+    Raises
+    ------
+    UserError
+        If the file is not such an export, also where that shows only while it is read.
+    """
+    path = inputs.given(files, FILE)
+    try:
+        with h5py.File(path, "r") as file:
+            found = file.attrs["product"], file.attrs["stimulus"]
+            if found != (product, stimulus):
+                raise UserError(f"{path}: export of {' '.join(found)}, not of {product} {stimulus}; remove it")
+            yield file
+    except (OSError, KeyError) as error:
+        why = " ".join(str(error).split())
+        raise UserError(f"{path}: not a readable export of the Allen SDK ({why}); remove it and run again") from error
 
 
 def members(
@@ -60,18 +96,10 @@ def members(
     UserError
         If the file is not such an export.
     """
-    path = inputs.given(files, FILE)
-    try:
-        with h5py.File(path, "r") as file:
-            found = file.attrs["product"], file.attrs["stimulus"]
-            if found != (product, stimulus):
-                raise UserError(f"{path}: export of {' '.join(found)}, not of {product} {stimulus}; remove it")
-            sha256 = json.loads(file.attrs["sha256"])
-            names = sorted(file["experiments"], key=int)
-            return [read(file["experiments"][name], name) for name in names], sha256
-    except (OSError, KeyError) as error:
-        why = " ".join(str(error).split())
-        raise UserError(f"{path}: not a readable export of the Allen SDK ({why}); remove it and run again") from error
+    with opened(files, product, stimulus) as file:
+        sha256 = json.loads(file.attrs["sha256"])
+        names = sorted(file["experiments"], key=int)
+        return [read(file["experiments"][name], name) for name in names], sha256
 
 
 def joined(recordings: list[xr.DataArray], names: Iterable[str], *, repeats: int | None, seed: int) -> xr.DataArray:

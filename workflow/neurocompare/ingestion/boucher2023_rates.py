@@ -99,6 +99,7 @@ def read(
         attributes=about
         | {
             "response": "firing rate",
+            "window": cut.window,
             "smoothing": "Gaussian, sd 30 ms, by the authors",
             "average": "trials of a condition",
             "exchangeable": "stimulus",

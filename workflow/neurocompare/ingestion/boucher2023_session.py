@@ -144,5 +144,6 @@ def _recording(path, trials, targets, about, window, bin_width) -> xr.DataArray:
             "session": np.full(n_units, name),
         },
         time=cut.time,
-        attributes=about | {"response": "spike count", "exchangeable": "stimulus", "simultaneous": True},
+        attributes=about
+        | {"response": "spike count", "window": cut.window, "exchangeable": "stimulus", "simultaneous": True},
     )

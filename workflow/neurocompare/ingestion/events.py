@@ -51,6 +51,11 @@ def centres(edges: np.ndarray) -> np.ndarray:
     return np.round((edges[1:] + edges[:-1]) / 2, 9)
 
 
+def window_text(edges: Sequence[float]) -> str:
+    """Return the attribute ``window`` of a recording: from the first to the last edge, in s from the event."""
+    return f"{edges[0]:g} to {edges[-1]:g} s"
+
+
 def spike_counts(units: Iterable[np.ndarray], onsets: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Count spikes in bins around events.
 

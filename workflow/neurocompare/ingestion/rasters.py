@@ -21,12 +21,15 @@ class Bins:
         Number of bins, and samples in each.
     time : array of shape (count,), or None
         Middles of the bins in s; None if the window is one bin, so that responses need no axis of time.
+    window : str
+        The window in words, for the attribute of that name.
     """
 
     first: int
     count: int
     size: int
     time: np.ndarray | None
+    window: str
 
     def sums(self, samples: np.ndarray) -> np.ndarray:
         """Return the sums over bins, shape (..., count), of samples of shape (..., n_samples)."""
@@ -86,4 +89,4 @@ def bins(
     if whole[0] < 0 or whole[-1] > n_samples:
         raise UserError(f"{name}: window is {np.round(edges[[0, -1]], 9).tolist()}; {held}")
     time = None if width is None else events.centres(edges)
-    return Bins(int(whole[0]), len(whole) - 1, int(whole[1] - whole[0]), time)
+    return Bins(int(whole[0]), len(whole) - 1, int(whole[1] - whole[0]), time, events.window_text(np.round(edges, 9)))

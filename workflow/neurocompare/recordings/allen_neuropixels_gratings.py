@@ -100,5 +100,11 @@ def ingest(
             "session": np.full(n_units, "one of 32"),
         },
         time=None if bin_width is None else events.centres(edges),
-        attributes=about | {"response": "spike count", "exchangeable": "stimulus", "simultaneous": False},
+        attributes=about
+        | {
+            "response": "spike count",
+            "window": events.window_text(edges),
+            "exchangeable": "stimulus",
+            "simultaneous": False,
+        },
     )

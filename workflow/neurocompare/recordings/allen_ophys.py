@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from neurocompare import representation
-from neurocompare.errors import UserError
+from neurocompare.errors import UserError, unknown
 from neurocompare.ingestion import allen_export, events
 from neurocompare.ingestion.selection import Selection, excluded
 
@@ -96,6 +96,56 @@ def ingest(
         recording.attrs["sha256"] = sha256
     names = [*allen_export.CONDITIONS[stimulus], "orientation"]
     return allen_export.joined(recordings, names, repeats=repeats, seed=seed)
+
+
+def stimuli(files: Mapping[str, Path], *, crop: str | int = "middle") -> xr.DataArray:
+    """Read the natural scenes, cut to squares.
+
+    Their middle was in the middle of the screen.
+
+    Parameters
+    ----------
+    files : mapping of str to Path
+        ``export.h5`` of natural_scenes.
+    crop : str or int
+        Which square as high as the images: left, middle, right, or its first column of pixels, 0 to 256.
+
+    Returns
+    -------
+    DataArray of shape (118, 918, 918, 1)
+        uint8 grey levels, with the ids that `ingest` gives, and the attribute ``crop_pixels``.
+
+    Raises
+    ------
+    UserError
+        If the export is another one or has no images, or the square does not lie in them.
+    """
+    with allen_export.opened(files, "ophys", "natural_scenes") as file:
+        if "templates/natural_scenes" not in file:
+            raise UserError(
+                f"{file.filename}: has no images, as no NWB file of its experiments has any; name other experiments"
+            )
+        images = file["templates/natural_scenes"]
+        if images.ndim != 3 or images.dtype != np.uint8 or images.shape[1] > images.shape[2]:
+            raise UserError(
+                f"{file.filename}: 'templates/natural_scenes' is {images.dtype} {images.shape}, not uint8 images × "
+                "rows × columns of pixels, wider than high; remove it and run again"
+            )
+        _, height, width = images.shape
+        places = {"left": 0, "middle": (width - height) // 2, "right": width - height}
+        if isinstance(crop, str) and crop not in places:
+            raise unknown("crop", crop, places)
+        first = places[crop] if isinstance(crop, str) else crop
+        if not isinstance(first, int) or isinstance(first, bool) or not 0 <= first <= width - height:
+            raise UserError(f"option 'crop' is {crop!r}; give one of {', '.join(places)}, or 0 to {width - height}")
+        # Nothing but the square is ever in memory.
+        cut = images[:, :, first : first + height]
+    return xr.DataArray(
+        cut[..., None],
+        dims=("stimulus", "y", "x", "channel"),
+        coords={"stimulus": allen_export.conditions("natural_scenes", {"frame": np.arange(len(cut))})[0]},
+        attrs={"crop_pixels": f"{first} to {first + height} of {width}"},
+    )
 
 
 def _edges(stimulus: str, window: Sequence[float] | None) -> np.ndarray | None:

@@ -81,11 +81,11 @@ def ingest(
     rows = label[kept]
     direction, frequency, onsets = direction[rows], frequency[rows], start[rows] / RATE
     if response == "sweeps":
-        values, time = counts[kept], None
+        values, time, said = counts[kept], None, "onset to offset of the grating (2 s)"
     else:
         edges = events.bin_edges(window, bin_width)
         values = _frames(inputs.given(files, RASTER_FILE), onsets, edges, counts.shape[1])
-        time = None if bin_width is None else events.centres(edges)
+        time, said = None if bin_width is None else events.centres(edges), events.window_text(edges)
         values = values[:, 0] if time is None else values
     stimulus = np.array(
         [f"direction={d:05.1f}-temporal_frequency={f:04.1f}" for d, f in zip(direction, frequency, strict=True)]
@@ -113,6 +113,7 @@ def ingest(
         attributes=about
         | {
             "response": "inferred spikes",
+            "window": said,
             "exchangeable": "stimulus",
             "simultaneous": True,
             "excluded": excluded(presentation=selection),

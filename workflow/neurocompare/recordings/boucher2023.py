@@ -146,7 +146,7 @@ def _behaviour(files, about, monkey) -> xr.DataArray:
         attributes=about
         | {
             "response": "reaction time",
-            "evidence_units": "% coherence",
+            "evidence_units": "%",
             "exchangeable": "stimulus",
             "simultaneous": True,
             "excluded": excluded(presentation=selection),
@@ -193,6 +193,7 @@ def _trajectories(files, about, window, bin_width) -> xr.DataArray:
         attributes=about
         | {
             "response": "principal component score",
+            "window": cut.window,
             "units": "(spikes/s)^0.5",
             "normalisation": "soft-normalised and centred by the authors",
             "exchangeable": "stimulus",

@@ -18,7 +18,7 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError
-from neurocompare.ingestion import inputs
+from neurocompare.ingestion import events, inputs
 from neurocompare.ingestion.selection import Selection, excluded
 
 FILE = "data_v1_binned_static.mat"
@@ -102,7 +102,7 @@ def ingest(
             "response": "spike count",
             "exchangeable": "stimulus",
             "simultaneous": True,
-            "window": f"{window[0]:g} to {window[1]:g} s",
+            "window": events.window_text(window),
             "excluded": excluded(unit=units),
         },
     )

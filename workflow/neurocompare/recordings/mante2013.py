@@ -25,7 +25,7 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError, unknown
-from neurocompare.ingestion import inputs, presentations, pseudopopulation, rasters
+from neurocompare.ingestion import events, inputs, presentations, pseudopopulation, rasters
 from neurocompare.ingestion.selection import Selection, excluded
 
 ANIMALS = {"A": "ar", "F": "fe"}
@@ -181,7 +181,7 @@ def _unit(content, name: str, about: dict, *, window, bin_width, trials) -> xr.D
             "exchangeable": "stimulus",
             "simultaneous": True,
             "evidence_units": "coherence",
-            "window": f"{window[0]:g} to {window[1]:g} s",
+            "window": events.window_text(window),
             "bin_seconds": cut.size / 1000,
             "excluded": excluded(presentation=selection),
         },

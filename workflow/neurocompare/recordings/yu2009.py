@@ -94,6 +94,7 @@ def ingest(
         attributes=about
         | {
             "response": "spike count",
+            "window": cut.window,
             "exchangeable": "stimulus",
             "simultaneous": True,
             "excluded": excluded(presentation=selection),
