@@ -149,6 +149,42 @@ def test_labels_that_may_not_be_shuffled_have_no_null():
     assert rows[0]["status"] == "no_null;no_ceiling"
 
 
+def drifting(rng, blocks=12, length=10, p=20):
+    """Responses that drift from block to block, and a context that alternates between blocks and does nothing."""
+    block = np.repeat(np.arange(blocks), length)
+    values = rng.standard_normal((blocks, p))[block] + 0.5 * rng.standard_normal((len(block), p))
+    context = rng.permutation(np.arange(blocks) % 2)[block]
+    return recording(values, block=block, coordinates={"context": context, "direction": np.arange(len(block)) % 2})
+
+
+def test_drift_between_blocks_is_not_taken_for_a_context_that_comes_in_blocks():
+    """Folds of whole blocks, and a null that exchanges whole blocks: p-values are then spread evenly."""
+    p_values = []
+    for seed in range(20):
+        array = drifting(np.random.default_rng(seed))
+        rows, _ = classification.describe(
+            array, "classification-label=context-classifier=nearest-mean-folds=block", seed=seed
+        )
+        p_values.append(rows[0]["p_value"])
+    assert np.mean(np.array(p_values) <= 0.1) <= 0.25 and np.median(p_values) > 0.2
+    with pytest.raises(UserError, match="'context' never changes within a block.* use folds=block"):
+        classification.describe(array, "classification-label=context-classifier=lda-folds=5", seed=0)
+    pooled = array.assign_attrs(simultaneous=False, constant_in_blocks="context")
+    with pytest.raises(UserError, match="of the recordings that were pooled"):
+        classification.describe(pooled, "classification-label=context-classifier=lda-folds=block", seed=0)
+
+
+@pytest.mark.parametrize("classifier", ["lda", "nearest-mean", "nearest-angle", "logistic"])
+def test_inferred_spikes_that_were_scaled_to_both_signs_are_not_rooted(classifier):
+    """Square roots of negative values would be no numbers, and every trial the first class."""
+    rng = np.random.default_rng(0)
+    direction = np.arange(160) % 8
+    values = rng.standard_normal((8, 50))[direction] + 0.3 * rng.standard_normal((160, 50))
+    array = recording(values, coordinates={"direction": direction}, response="inferred spikes")
+    identifier = f"classification-label=direction-classifier={classifier}-folds=block"
+    assert classification.describe(array, identifier, seed=0)[0][0]["value"] > 0.95
+
+
 def test_one_block_is_told():
     array = tuned(np.random.default_rng(9))
     array = array.assign_coords(block=("presentation", np.zeros(80, dtype=int)))

@@ -85,6 +85,18 @@ def test_drift_between_blocks_is_not_taken_for_a_context_that_comes_in_blocks():
     assert row_of(rows, "fraction of significant units", "context")["value"] > 0.9
 
 
+def test_in_a_pool_a_variable_that_comes_in_blocks_has_no_null():
+    rng = np.random.default_rng(0)
+    lost = {"simultaneous": False, "constant_in_blocks": "context"}
+    array = recording(rng.standard_normal((400, 5)), coordinates=task(rng), **lost)
+    rows, details = regression.describe(array, "regression-on=choice+context", seed=0)
+    lost = row_of(rows, "fraction of significant units", "context")
+    assert np.isnan(lost["value"]) and lost["status"] == "constant_in_blocks"
+    assert np.isnan(details.p_value.sel(variable="context")).all()
+    assert np.isnan(row_of(rows, "largest coefficient", "context")["p_value"])
+    assert np.isfinite(row_of(rows, "fraction of significant units", "choice")["value"])
+
+
 def test_coding_of_variables():
     array = recording(
         np.ones((6, 1)),

@@ -107,7 +107,10 @@ def test_single_units_and_the_pool_from_the_archive(archive, paths):
     assert array.shape == (72, 3, 11) and array.attrs["simultaneous"] is False
     assert array.attrs["excluded"]["unit"] == {"fewer than 1 trials of a condition": 1}
     wrong = sum(int((raw(p)[1].correct == 0).sum()) for p in paths)
-    assert array.attrs["excluded"]["presentation"] == {"error": wrong}
+    counted = array.attrs["excluded"]["presentation"]
+    assert counted["error"] == wrong
+    # The correct trials of the unit that lacks a condition.
+    assert counted == {"error": wrong, "trial of a member that is left out": 71}
     assert array.attrs["response"] == "firing rate" and array.attrs["units"] == "spikes/s"
     response, task = raw(path)
     unit = array.unit_id.values.tolist().index("ar090624_1_a8")

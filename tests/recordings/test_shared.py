@@ -113,7 +113,7 @@ def test_a_pool_draws_the_same_conditions_of_every_member():
     two = session("b", [90, 0, 90, 0, 180, 90], n_units=3)
     array = pool([one, two], match=["direction"], seed=1)
     assert array.shape == (4, 5) and array.attrs["simultaneous"] is False
-    assert array.stimulus.values.tolist() == ["direction=0", "direction=90"] * 2
+    assert array.stimulus.values.tolist() == ["direction=0", "direction=90"] * 2 and set(array.block.values) == {0}
     assert array.unit_id.values.tolist() == ["a-0", "a-1", "b-0", "b-1", "b-2"]
     assert array.attrs["sha256"] == {"a": "0" * 64, "b": "0" * 64}
     reasons = {"condition that another member lacks": 2, "more trials than the pool takes": 2}
@@ -139,6 +139,29 @@ def test_a_pool_keeps_time_and_breaks_noise_correlations():
     first, second = array.values[:, 0].T
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.15
     assert sorted(first) == sorted(shared)
+
+
+def test_a_pool_allows_what_all_members_allow_and_has_no_blocks():
+    """Members may drift from block to block; what changes with their blocks only can't be told from that."""
+    one, two = (session(name, [0, 90] * 6) for name in "ab")
+    blocks = np.arange(12) // 3
+    one, two = (
+        m.assign_coords(block=("presentation", blocks), context=("presentation", blocks % 2)) for m in (one, two)
+    )
+    array = pool([one, two], match=["direction", "context"])
+    assert set(array.block.values) == {0} and array.attrs["constant_in_blocks"] == "context"
+    assert pool([one, two], match=["direction"]).attrs["constant_in_blocks"] == ""
+    for allowed, expected in (("stimulus", "stimulus"), ("block", "block"), ("none", "none")):
+        mixed = [one.assign_attrs(exchangeable=allowed), two]
+        assert pool(mixed, match=["direction"]).attrs["exchangeable"] == expected
+
+
+def test_all_trials_of_a_pool_are_used_or_counted():
+    members = [session("a", [0, 0, 90, 90, 45]), session("b", [0, 90, 45, 45, 0]), session("c", [0, 0, 90])]
+    for options in ({}, {"lacking": "member"}, {"lacking": "member", "repeats": 1}):
+        array = pool(members, match=["direction"], **options)
+        used = array.sizes["presentation"] * len(set(array.session.values)) // 2
+        assert used + sum(array.attrs["excluded"]["presentation"].values()) == 13
 
 
 def test_members_that_do_not_fit_are_named():

@@ -43,6 +43,7 @@ RESPONSES = {
 """What a value may be, with the physical unit that goes with it by default."""
 
 EXCHANGEABLE = ("stimulus", "condition", "block", "none")
+"""What a null may exchange, from the most to the least."""
 
 REQUIRED_ATTRIBUTES = (
     "response",

@@ -74,6 +74,11 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
         "n_units": array.sizes["unit"],
         "n_trials": array.sizes["presentation"],
     }
+    if label in array.attrs.get("constant_in_blocks", "").split(","):
+        raise UserError(
+            f"{description_id}: coordinate '{label}' never changed within a block of the recordings that were pooled, "
+            "and the pool has no blocks; classify single recordings with folds=block"
+        )
     pooled = "" if array.attrs["simultaneous"] or array.sizes["unit"] == 1 else " of pooled units"
     setting = f"label={label};classifier={classifier};folds={folds};classes={classes}"
     setting += f";window={array.attrs['window']}" if "window" in array.attrs else ""

@@ -14,6 +14,7 @@ from neurocompare.description.discriminants import NearestMean, discriminate
 from neurocompare.description.rows import bootstrap_mean, matrix, may_permute_stimuli, may_permute_trials
 from neurocompare.errors import UserError
 from neurocompare.inference.resampling import interval
+from neurocompare.ingestion.presentations import constant_in_blocks
 
 FOLDS = 4
 PERMUTATIONS = 100
@@ -21,7 +22,7 @@ GROUPINGS = 20
 AVERAGED = (1, 2, 4, 8)
 BOOTSTRAPS = 1000
 ROOTED = ("spike count", "inferred spikes")
-"""Responses that are never negative and whose variance grows with their mean."""
+"""Responses that are never negative, unless they were scaled, and whose variance grows with their mean."""
 
 
 def block_folds(block: np.ndarray, n_folds: int = FOLDS) -> np.ndarray:
@@ -79,8 +80,8 @@ def classify(
         their predictions do not depend on the scale of the responses.
     permutations : int
         Number of label shuffles. They are scored with the same decoder and folds; with block folds,
-        labels are shuffled within folds. None are made if the recording does not declare its stimuli
-        exchangeable.
+        labels are shuffled within folds, or, if a label never changes within a block, among whole blocks. None
+        are made if the recording does not declare its stimuli exchangeable.
 
     Returns
     -------
@@ -93,13 +94,21 @@ def classify(
     Raises
     ------
     UserError
-        If the coordinate is missing, has one value only, or a label is too rare for the folds.
+        If the coordinate is missing, has one value only, or a label is too rare for the folds, or if folds would
+        split the blocks of a label that never changes within one.
     """
     if label not in array.coords or array.coords[label].dims != ("presentation",):
         raise UserError(f"classify: the recording has no coordinate '{label}' along presentation")
     classes, target = np.unique(array.coords[label].values, return_inverse=True)
     if len(classes) < 2:
         raise UserError(f"classify: coordinate '{label}' has one value only; there is nothing to tell apart")
+    block = array.coords["block"].values
+    constant = constant_in_blocks(target, block)
+    if constant and folds != "block":
+        raise UserError(
+            f"classify: coordinate '{label}' never changes within a block, so that folds which split blocks would "
+            "learn the blocks; use folds=block"
+        )
     rng = np.random.default_rng([seed, 1])
     fold = _folds(array, target, folds, label, rng)
     features = _features(array, fold, classifier)
@@ -109,9 +118,10 @@ def classify(
     within = fold if folds == "block" else np.zeros_like(fold)
     null = np.zeros((permutations * may_permute_trials(array), 2))
     for scores in null:
-        shuffled = _shuffled(target, within, rng)
+        shuffled = _blocks_shuffled(target, block, fold, rng) if constant else _shuffled(target, within, rng)
         hits = np.bincount(shuffled, features.predict(shuffled) == shuffled)
-        scores[:] = hits.sum() / len(target), (hits / count).mean()
+        # Whole blocks may be of different length, which changes the counts of the labels.
+        scores[:] = hits.sum() / len(target), (hits / np.bincount(shuffled)).mean()
     draws = np.array([rng.binomial(n, hit, BOOTSTRAPS) for n, hit in zip(count, recall, strict=True)])
     confusion = np.zeros((len(classes), len(classes)), dtype=int)
     np.add.at(confusion, (target, predicted), 1)
@@ -230,7 +240,8 @@ def discriminate_45(
 
 def _features(array: xr.DataArray, fold: np.ndarray, classifier: str):
     if classifier in ("nearest-mean", "nearest-angle"):
-        values, rooted = matrix(array), array.attrs["response"] in ROOTED
+        values = matrix(array)
+        rooted = _rooted(array, values, ROOTED)
         values = np.sqrt(values) if rooted else values
         return NearestMean(values, fold, standardise=not rooted, angle=classifier == "nearest-angle")
     if classifier == "lda":
@@ -240,12 +251,17 @@ def _features(array: xr.DataArray, fold: np.ndarray, classifier: str):
     raise UserError(f"classify: classifier is '{classifier}'; use logistic, lda, nearest-mean or nearest-angle")
 
 
+def _rooted(array: xr.DataArray, values: np.ndarray, responses: tuple[str, ...]) -> bool:
+    """Tell whether values enter as square roots; inferred spikes that were z-scored have none."""
+    return array.attrs["response"] in responses and values.min() >= 0
+
+
 class _Features:
     """Training and test features of every fold, prepared once for many labellings."""
 
     def __init__(self, array: xr.DataArray, fold: np.ndarray, rooted: tuple[str, ...] = ("spike count",)):
         values = matrix(array)
-        counts = array.attrs["response"] in rooted
+        counts = _rooted(array, values, rooted)
         self.n_units = values.shape[1]
         self.penalty = 1.0 if counts else float(values.shape[1])
         self.fold = fold
@@ -335,6 +351,16 @@ def _shuffled(target: np.ndarray, within: np.ndarray, rng: np.random.Generator) 
     for k in np.unique(within):
         shuffled[within == k] = rng.permutation(shuffled[within == k])
     return shuffled
+
+
+def _blocks_shuffled(target, block, fold, rng) -> np.ndarray:
+    """Give whole blocks the labels of other blocks, so that all labels stay in the training trials of every fold."""
+    _, first, index = np.unique(block, return_index=True, return_inverse=True)
+    while True:
+        shuffled = target[first][rng.permutation(len(first))][index]
+        # The labels as they are meet this condition, too.
+        if all(len(np.unique(shuffled[fold != k])) == target.max() + 1 for k in np.unique(fold)):
+            return shuffled
 
 
 def _means(scores: list[np.ndarray], n_averaged: int) -> np.ndarray:

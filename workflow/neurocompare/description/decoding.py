@@ -15,6 +15,7 @@ from neurocompare.description.classifiers import block_folds, classify, discrimi
 from neurocompare.description.rows import matrix, may_permute_trials, require, row
 from neurocompare.errors import UserError
 from neurocompare.inference.resampling import interval
+from neurocompare.ingestion.presentations import constant_in_blocks
 
 _NEEDS = ["responses", "orientation", "blocks", "simultaneous"]
 
@@ -280,6 +281,10 @@ def _rows_of_classes(array, size, seed):
     for folds in ("block", "stratified"):
         if folds == "block" and block_folds(array.coords["block"].values).max() == 0:
             rows.append(row("accuracy", np.nan, condition="folds=block", status="one_block", n_trials=0, **size))
+            continue
+        if folds == "stratified" and constant_in_blocks(array.coords[label].values, array.coords["block"].values):
+            missing = {"condition": "folds=stratified", "status": "constant_in_blocks", "n_trials": 0}
+            rows.append(row("accuracy", np.nan, **missing, **size))
             continue
         part = parts[folds] = classify(array, label, folds=folds, seed=seed, permutations=permutations)
         rows.append(

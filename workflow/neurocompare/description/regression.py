@@ -4,6 +4,7 @@ The response of a unit, z-scored over all trials and times, is at each time b_1 
 with two values is coded −1 and +1, any other is divided by its largest absolute value. What a unit's t statistic
 could be by chance is learnt from shuffles of the trials, the same for all units and times. A variable that never
 changes within a block, such as a context, is shuffled among whole blocks, because responses drift from block to block.
+In a pseudo-population, which has lost its blocks, it has no null (status ``constant_in_blocks``).
 """
 
 import numpy as np
@@ -13,6 +14,7 @@ from neurocompare.description.classification import labelled
 from neurocompare.description.rows import may_permute_trials, options_of, require_needs, row
 from neurocompare.errors import UserError
 from neurocompare.inference.resampling import interval
+from neurocompare.ingestion.presentations import constant_in_blocks
 
 DESCRIPTIONS = {
     "regression-on=<variable>+<variable>+…": {
@@ -84,10 +86,15 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     drawn, drawn_peak = _shuffled(design, array.coords["block"].values, values, shape, rng, permutations)
     p_value = (1 + (drawn >= largest - 1e-12).sum(0)) / (len(drawn) + 1) if len(drawn) else np.full(peak.shape, np.nan)
     size = {"n_stimuli": len(np.unique(array.coords["stimulus"].values)), "n_units": n_units, "n_trials": n}
+    lost = [name in array.attrs.get("constant_in_blocks", "").split(",") for name in names]
+    p_value[lost] = np.nan
     rows = []
     for k, name in enumerate(names):
         tested = f"variable={name};times={n_times};alpha={ALPHA:g}"
-        if len(drawn):
+        if lost[k]:
+            missing = {"condition": tested, "status": "constant_in_blocks"}
+            rows.append(row("fraction of significant units", np.nan, **missing, **size))
+        elif len(drawn):
             significant = p_value[k] <= ALPHA
             null = (_ranks(drawn[:, k]) <= ALPHA).mean(1)
             ci = interval(significant[rng.integers(n_units, size=(BOOTSTRAPS, n_units))].mean(1))
@@ -96,7 +103,7 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
             )
         else:
             rows.append(row("fraction of significant units", np.nan, condition=tested, **size))
-        null = np.median(drawn_peak[:, k], axis=1) if len(drawn) else None
+        null = np.median(drawn_peak[:, k], axis=1) if len(drawn) and not lost[k] else None
         named = f"variable={name};times={n_times}"
         ci = interval(np.median(peak[k][rng.integers(n_units, size=(BOOTSTRAPS, n_units))], axis=1))
         rows.append(row("largest coefficient", np.median(peak[k]), condition=named, null=null, ci=ci, **size))
@@ -192,7 +199,7 @@ def _shuffled(design, block, values, shape, rng, permutations) -> tuple[np.ndarr
     """Largest |t| and largest |b| over time (permutation, variable, unit) after shuffling trials, or blocks."""
     flat = values.reshape(len(values), -1)
     blocks, first, index = np.unique(block, return_index=True, return_inverse=True)
-    constant = [k for k in range(shape[0]) if len(blocks) > 1 and np.array_equal(design[first[index], k], design[:, k])]
+    constant = [k for k in range(shape[0]) if constant_in_blocks(design[:, k], block)]
     drawn = np.empty((2, permutations, shape[0], shape[2]))
     for i in range(permutations):
         # Shuffling the rows of the design is shuffling the trials of all responses alike.

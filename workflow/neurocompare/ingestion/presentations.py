@@ -63,3 +63,26 @@ def epochs(start: np.ndarray, *, gap: float) -> np.ndarray:
         Stretch of each presentation.
     """
     return np.concatenate([[0], np.cumsum(np.diff(np.asarray(start, dtype=float)) > gap)])
+
+
+def constant_in_blocks(values: np.ndarray, block: np.ndarray) -> bool:
+    """Tell whether a variable never changes within a block, though it changes between blocks.
+
+    Responses drift from block to block; so trials of such a variable must not be exchanged one by one.
+
+    Parameters
+    ----------
+    values : array of shape (n_presentations,)
+        The variable.
+    block : array of int of shape (n_presentations,)
+        The blocks.
+
+    Returns
+    -------
+    bool
+        False if there is one block only, or one value.
+    """
+    levels, index = np.unique(values, return_inverse=True)
+    blocks, of_block = np.unique(block, return_inverse=True)
+    pairs = len(np.unique(index * len(blocks) + of_block))
+    return len(levels) > 1 and len(blocks) > 1 and pairs == len(blocks)

@@ -11,6 +11,7 @@ import xarray as xr
 
 from neurocompare import representation
 from neurocompare.errors import UserError
+from neurocompare.ingestion import presentations
 from neurocompare.ingestion.selection import Selection
 
 LACKING = ("condition", "member")
@@ -51,8 +52,11 @@ def pool(
     Returns
     -------
     DataArray of shape (n_conditions * repeats, [n_times,] sum of n_units)
-        All conditions of the first repeat first. ``stimulus`` names the condition, ``block`` equals ``repeat``,
-        and the coordinates in `match` are kept. Trials that are not drawn are counted in ``excluded``.
+        All conditions of the first repeat first. ``stimulus`` names the condition, and the coordinates in `match`
+        are kept. There is one ``block`` only, as trials that are put together come from different times; the attribute
+        ``constant_in_blocks`` names the coordinates in `match` that did not change within the blocks of a member, which
+        slow changes of the responses can be mistaken for. What a null may exchange is what all members allow. Trials
+        that are not drawn are counted in ``excluded``.
 
     Raises
     ------
@@ -68,8 +72,10 @@ def pool(
     excluded = [member.attrs["excluded"] for member in members] + [{"presentation": s.reasons} for s in kept]
     places = [_places(member, match, selection) for member, selection in zip(members, kept, strict=True)]
     if lacking == "member":
+        n_before = sum(map(_count, places))
         members, places, reasons = _complete(members, places, repeats or 1)
-        excluded.append({"unit": reasons})
+        gone = n_before - sum(map(_count, places))
+        excluded.append({"unit": reasons, "presentation": {"trial of a member that is left out": gone}})
     common = sorted(set.intersection(*(set(found) for found in places)))
     if not common:
         raise UserError(f"pool: no combination of {', '.join(match)} is in all members; match fewer coordinates")
@@ -89,12 +95,12 @@ def pool(
         values[..., filled : filled + member.sizes["unit"]] = member.values[drawn.ravel()]
         filled += member.sizes["unit"]
         shared = sum(len(found[condition]) for condition in common)
-        missing, surplus = missing + sum(map(len, found.values())) - shared, surplus + shared - drawn.size
+        missing, surplus = missing + _count(found) - shared, surplus + shared - drawn.size
     first = members[0]
     examples = [places[0][condition][0] for condition in common]
     repeat = np.repeat(np.arange(taken), len(common))
     presentation = {name: np.tile(first.coords[name].values[examples], taken) for name in match}
-    presentation |= {"stimulus": np.tile(_names(match, common), taken), "repeat": repeat, "block": repeat}
+    presentation |= {"stimulus": np.tile(_names(match, common), taken), "repeat": repeat, "block": 0 * repeat}
     along_unit = [name for name in first.coords if all(_along_unit(member, name) for member in members)]
     reasons = {"condition that another member lacks": missing, "more trials than the pool takes": surplus}
     shared_attributes = {
@@ -111,7 +117,8 @@ def pool(
         attributes=shared_attributes
         | {key: first.attrs[key] for key in ("source", "citation", "license")}
         | {
-            "exchangeable": "stimulus",
+            "exchangeable": max((m.attrs["exchangeable"] for m in members), key=representation.EXCHANGEABLE.index),
+            "constant_in_blocks": ",".join(name for name in match if any(_constant(m, name) for m in members)),
             "simultaneous": False,
             "sha256": digests,
             "excluded": _added([*excluded, {"presentation": reasons}]),
@@ -176,8 +183,18 @@ def _complete(members, places, trials: int) -> tuple[list, list, dict[str, int]]
     return [member for member, _ in kept], [found for _, found in kept], selection.reasons
 
 
+def _count(places: dict[tuple, list[int]]) -> int:
+    return sum(map(len, places.values()))
+
+
+def _constant(member: xr.DataArray, name: str) -> bool:
+    return name != "stimulus" and presentations.constant_in_blocks(
+        member.coords[name].values, member.coords["block"].values
+    )
+
+
 def _text(value) -> str:
-    return f"{value:g}" if isinstance(value, int | float | np.number) else str(value)
+    return f"{value:.12g}" if isinstance(value, int | float | np.number) else str(value)
 
 
 def _names(match: Sequence[str], common: list[tuple]) -> np.ndarray:
