@@ -125,7 +125,10 @@ def test_a_described_recording_is_drawn_whatever_else_the_study_describes(workfl
     study = """
         title: Decoding
         recordings: [simulated]
-        descriptions: [inventory, decoding-target=orientation-decoder=von-mises, decoding-target=above-45-decoder=logistic]
+        descriptions:
+          - inventory
+          - decoding-target=orientation-decoder=von-mises
+          - decoding-target=above-45-decoder=logistic
         figures: [decoding]
         """
     folder = configure(tmp_path, **{"studies/described": study})
