@@ -73,6 +73,45 @@ def test_bins_without_an_order_are_not_significant():
     assert np.mean(np.array(values) < 0.05) < 0.2
 
 
+def noise(seed, sizes):
+    """Noise alone, in bins of so many trials of each choice."""
+    rng = np.random.default_rng(seed)
+    rt_bin = np.repeat(np.arange(len(sizes)), 2 * np.array(sizes))
+    choice = np.concatenate([np.tile(["left", "right"], n) for n in sizes])
+    time = np.round(np.arange(-0.1, 0.2, 0.02) + 0.01, 3)
+    values = rng.poisson(1.0, (len(rt_bin), len(time), 30))
+    stimulus = np.array([f"{b}-{c}" for b, c in zip(rt_bin, choice, strict=True)])
+    return recording(values, time=time, stimulus=stimulus, coordinates={"rt_bin": rt_bin, "choice": choice})
+
+
+def test_bins_with_fewer_trials_do_not_lie_further_apart():
+    sizes = [60, 50, 40, 30, 20, 14, 9, 6]
+    values, distances = [], []
+    for seed in range(12):
+        rows, details = trajectories.describe(noise(seed, sizes), BY, seed=seed)
+        values.append(rows[-1]["p_value"])
+        distances.append(details.distance.values.mean(1))
+        assert all("trials=6 of 6 to 60" in row["condition"] and row["n_trials"] == 96 for row in rows)
+    assert np.mean(np.array(values) < 0.05) <= 0.25
+    # Two means of 6 trials with variance 1 in 30 units: the squares of the distance are 10 on average.
+    np.testing.assert_allclose(np.mean(distances, axis=0), np.sqrt(10), rtol=0.05)
+
+
+def test_the_seed_draws_the_trials_and_equal_numbers_are_all_used():
+    array = noise(0, [6, 9, 7])
+    first, again, other = (trajectories.describe(array, BY, seed=seed)[1] for seed in (0, 0, 1))
+    assert first.identical(again) and not np.allclose(first.distance, other.distance)
+    equal = noise(0, [6, 6, 6])
+    rows, details = trajectories.describe(equal, BY, seed=0)
+    assert all("trials" not in row["condition"] and row["n_trials"] == 36 for row in rows)
+    apart = [
+        equal[(equal.rt_bin == b) & (equal.choice == "left")].mean("presentation").values
+        - equal[(equal.rt_bin == b) & (equal.choice == "right")].mean("presentation").values
+        for b in range(3)
+    ]
+    np.testing.assert_allclose(details.distance, np.linalg.norm(apart, axis=-1), rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("distance", "expected"),
     [

@@ -67,8 +67,25 @@ def test_frames_add_up_to_the_sweeps(ophys):
         for b in range(7):
             low = start - 10 + 10 * b
             np.testing.assert_array_equal(frames[trial, b], raster[:, low : low + 10].sum(axis=1))
-    whole = allen_swdb2016.ingest(ophys, about=ABOUT, response="frames", window=[0, 60 * frame])
-    assert np.corrcoef(whole.values.ravel(), array.values.ravel())[0, 1] > 0.99
+    # A sweep has 59 or 60 frames.
+    for n in (59, 60):
+        whole = allen_swdb2016.ingest(ophys, about=ABOUT, response="frames", window=[0, n * frame])
+        same = rows["end"] - rows["start"] == n
+        assert same.any()
+        np.testing.assert_array_equal(whole[same], array[same])
+
+
+def test_bins_of_frames_hold_the_same_number_of_them(ophys, tmp_path):
+    """A raster of ones counts the frames of each bin; 0.1 s are 3.003 of them."""
+    path = tmp_path / allen_swdb2016.RASTER_FILE
+    with h5py.File(path, "w") as file:
+        file["raster"] = np.ones((242, 115730), dtype=np.uint8)
+    frames = allen_swdb2016.ingest(
+        ophys | {path.name: path}, about=ABOUT, response="frames", window=[-0.4, 2.4], bin_width=0.1
+    )
+    assert frames.shape == (58, 28, 242) and (frames.values == 3).all()
+    np.testing.assert_allclose(frames.time, (np.arange(-12, 72, 3) + 1.5) / allen_swdb2016.RATE)
+    assert frames.attrs["window"] == "-0.3996 to 2.3976 s"
 
 
 def test_orientation_is_decoded_from_inferred_spikes(ophys):
@@ -118,7 +135,9 @@ def test_what_is_not_there_is_told_in_one_line(ophys, ecephys, tmp_path):
     for name in (allen_swdb2016.COUNTS_FILE, allen_swdb2016.TABLE_FILE, allen_swdb2016.SELECTIVITY_FILE):
         refused(lambda n=name: swdb({k: v for k, v in ophys.items() if k != n}), name, "list it")
     refused(lambda: swdb(ophys, response="frames", window=[-30, 2]), allen_swdb2016.RASTER_FILE, "leaves the recording")
-    refused(lambda: swdb(ophys, response="frames", bin_width=0.02), allen_swdb2016.RASTER_FILE, "without a frame")
+    for options, size in (({"bin_width": 0.02}, "0.6006"), ({"window": [0, 0.25]}, "7.508")):
+        message = allen_swdb2016.RASTER_FILE, f"holds {size} frames", "'bin_width' to a multiple of 0.0333 s"
+        refused(lambda o=options: swdb(ophys, response="frames", **o), *message)
     page = tmp_path / allen_swdb2016.TABLE_FILE
     page.write_text("<html>moved</html>\n", encoding="utf-8")
     refused(lambda: swdb(ophys | {page.name: page}), str(page), "not a table with columns trial, temporal_frequency")

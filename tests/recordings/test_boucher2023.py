@@ -203,8 +203,11 @@ def test_choice_is_read_out_of_the_scores(files):
         assert model.score(x[test].reshape(-1, 5), y[test].ravel()) > 0.95
 
 
-def session(path, layout):
-    """Write a small session as the deposit describes it; trials in the file: left reaches, then right ones."""
+def session(path, layout, *, order=slice(None), listed=4):
+    """Write a small session as the deposit describes it; trials in the file: left reaches, then right ones.
+
+    Or in another order, or with other numbers of targets by side.
+    """
     rng = np.random.default_rng(1)
     spikes = (rng.random((9, 3, 1802)) < 0.02).astype(float)
     choice = np.array([1] * 4 + [2] * 5)
@@ -215,7 +218,8 @@ def session(path, layout):
         {"spikes": s, "RT": 400.0 + i, "Cue": float(n), "GlobalTrialId": float(g), "choice": float(c)}
         for i, (s, n, g, c) in enumerate(zip(spikes, n_red, number, choice, strict=True))
     ]
-    info = {"Left": {"targetConfig": config[:4]}, "Right": {"targetConfig": config[4:]}}
+    trials = trials[order]
+    info = {"Left": {"targetConfig": config[:listed]}, "Right": {"targetConfig": config[listed:]}}
     content = {"dat": trials, "dataStruct": {"Info": info}}
     if layout == "7.3":
         with h5py.File(path, "w") as file:
@@ -246,6 +250,32 @@ def test_a_session_is_in_the_order_of_time(tmp_path, layout):
     # The left target is green where its code is 1: then a reach to the left is a choice of green.
     np.testing.assert_array_equal(array.color_choice == "green", (choice[order] == 1) == (config[order] == 1))
     np.testing.assert_array_equal(array.correct, (array.color_choice == "red") == (n_red[order] > 112))
+    representation.write(array, tmp_path / "a.nc")
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"order": slice(None, None, -1)}, "the trials are not in the order of sides"),
+        ({"listed": 3}, "listed for 3 left and 6 right reaches, the file holds 4 and 5"),
+    ],
+)
+def test_colors_that_do_not_fit_the_trials_are_left_out(tmp_path, changed, why):
+    path = tmp_path / "t_14October2013_345678.mat"
+    read = lambda: boucher2023.ingest({path.name: path}, about=ABOUT, part="session", window=[-0.1, 0.5])  # noqa: E731
+    session(path, "7")
+    described = read()
+    assert "target_colors" not in described.attrs
+    for layout in ("7", "7.3"):
+        session(path, layout, **changed)
+        array = read()
+        assert why in array.attrs["target_colors"]
+        assert not {"left_target", "color_choice", "correct"} & set(array.coords)
+        assert not any("left=" in name for name in array.stimulus.values)
+        # All else is the same.
+        np.testing.assert_array_equal(array, described)
+        for name in ("trial", "choice", "n_red", "reaction_time"):
+            np.testing.assert_array_equal(array[name], described[name])
     representation.write(array, tmp_path / "a.nc")
 
 

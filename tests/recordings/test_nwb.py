@@ -188,12 +188,88 @@ def test_windows_outside_the_recording_are_counted(made, copy):
     path = copy("centre_out")
     with h5py.File(path, "a") as file:
         file["intervals/trials/start_time"][-2:] += 500
+        spikes = file["units/spike_times"][:]
     options = {"stimulus": "result", "window": [0, 1]}
     array = ingest(path, **options)
-    assert array.attrs["excluded"] == {"presentation": {"window before the first or after the last spike": 2}}
+    # Before the first spike there may have been no recording; nor after the last one.
+    onsets = [2.0 * k for k in range(34) if spikes.min() <= 2.0 * k and 2.0 * k + 1 <= spikes.max()]
+    assert array.onset.values.tolist() == onsets and 0.0 not in onsets
+    reason = "window not between the first and the last spike"
+    assert array.attrs["excluded"] == {"presentation": {reason: 36 - len(onsets)}}
     array = ingest(made["centre_out"], **options, recorded=[3, 40.5])
     assert array.onset.values.tolist() == [2.0 * k for k in range(2, 20)]
     assert array.attrs["excluded"] == {"presentation": {"window leaves the recording": 18}}
+
+
+def test_windows_that_spikes_cover_in_part_are_left_out(made, copy):
+    """Without times of observation, a window that begins before the first spike or ends after the last one is lost."""
+    path = copy("events")
+    with h5py.File(path, "a") as file:
+        # The table has licks at 1, 2, … 8 s.
+        file["units/spike_times"][0], file["units/spike_times"][-1] = 1.0, 8.2
+    options = {"trials": "licks", "stimulus": "side", "area": "M2", "animal": "m1"}
+    for window, onsets in ([0, 0.2], range(1, 9)), ([-0.1, 0.2], range(2, 9)), ([-0.1, 0.3], range(2, 8)):
+        array = ingest(path, **options, window=window)
+        assert array.onset.values.tolist() == list(onsets)
+        lost = {"presentation": {"window not between the first and the last spike": 8 - len(onsets)}}
+        assert array.attrs["excluded"] == (lost if len(onsets) < 8 else {})
+
+
+def stimuli(path, **options):
+    """Names of the stimuli of a file with two units that fire from 0 to 100 s, and trials every 5 s."""
+    given = {"window": [0, 1], "area": "M1"}
+    return ingest(path, **given | options).stimulus.values.tolist()
+
+
+def trials_with(path, **columns):
+    """Write that file, with columns of eight values."""
+    nwbfile = nwb_files.new()
+    for k in range(2):
+        nwbfile.add_unit(spike_times=np.arange(0.05 * k, 100, 0.1))
+    for name in columns:
+        nwbfile.add_trial_column(name, name)
+    for k in range(8):
+        row = {name: values[k] for name, values in columns.items()}
+        nwbfile.add_trial(start_time=5.0 * k + 5, stop_time=5.0 * k + 6, **row)
+    return nwb_files.write(nwbfile, path)
+
+
+def test_different_numbers_are_different_stimuli(tmp_path):
+    close, far = [1234.561, 1234.562] * 4, [0.5, 2.0] * 4
+    noise = [0.3, 0.1 + 0.2] * 4
+    path = trials_with(tmp_path / "digits.nwb", close=close, far=far, noise=noise, near=[2.0, 2.0000001] * 4)
+    assert stimuli(path, stimulus="close") == ["close=1234.561", "close=1234.562"] * 4
+    assert stimuli(path, stimulus="near") == ["near=2", "near=2.0000001"] * 4
+    assert stimuli(path, stimulus=["noise", "far"]) == ["noise=0.3-far=0.5", "noise=0.3-far=2"] * 4
+    # What a value is called does not depend on what is kept.
+    assert stimuli(path, stimulus="close", where={"far": 2}) == ["close=1234.562"] * 4
+
+
+def test_a_direction_has_one_name_in_whatever_turn_it_is(tmp_path):
+    pi = np.pi
+    angles = [pi, -pi, 0.0, 2 * pi, -pi / 4, 7 * pi / 4, -1e-9, np.float64(np.float32(2 * pi))]
+    path = trials_with(tmp_path / "angles.nwb", angle=angles)
+    array = ingest(path, stimulus="angle", radians=["angle"], columns=["angle"], window=[0, 1], area="M1")
+    assert array.angle.values.tolist() == [180, 180, 0, 0, 315, 315, 0, 0]
+    assert array.stimulus.values.tolist() == [f"angle={a}" for a in (180, 180, 0, 0, 315, 315, 0, 0)]
+
+
+def test_texts_that_would_be_one_number_remain_texts(tmp_path):
+    image, speed = ["1e3", "1000", "2E1", "20"] * 2, ["1.0", "15.0", "null", "1.0"] * 2
+    path = trials_with(tmp_path / "texts.nwb", image=image, speed=speed)
+    assert stimuli(path, stimulus="image") == image
+    assert stimuli(path, stimulus="speed", blanks="keep") == ["speed=1", "speed=15", "blank", "speed=1"] * 2
+
+
+def test_columns_called_like_an_index_are_columns(tmp_path):
+    """Only a VectorIndex is one; files without types say it by the name, if there is what it would index."""
+    path = trials_with(tmp_path / "index.nwb", image=["a", "b"] * 4, image_index=[3, 1] * 4, odd_index=[0, 1] * 4)
+    assert stimuli(path, stimulus="image_index") == ["image_index=3", "image_index=1"] * 4
+    assert stimuli(path, stimulus=["image", "odd_index"]) == ["image=a-odd_index=0", "image=b-odd_index=1"] * 4
+    with h5py.File(path, "a") as file:
+        del file["intervals/trials/odd_index"].attrs["neurodata_type"]
+        del file["units/spike_times_index"].attrs["neurodata_type"]
+    assert stimuli(path, stimulus="odd_index") == ["odd_index=0", "odd_index=1"] * 4
 
 
 def test_presentations_are_put_into_the_order_of_time(copy):
@@ -238,7 +314,7 @@ def test_electrode_groups_give_the_area_where_no_electrode_does(tmp_path):
     nwbfile.add_trial(start_time=0.0, stop_time=0.9)
     nwbfile.add_trial(start_time=1.0, stop_time=1.9)
     path = nwb_files.write(nwbfile, tmp_path / "groups.nwb")
-    array = ingest(path, stimulus="id", window=[0, 0.5])
+    array = ingest(path, stimulus="id", window=[0, 0.5], recorded=[0, 2])
     assert array.area.values.tolist() == ["PMd", "M1"] and array.stimulus.values.tolist() == ["id=0", "id=1"]
 
 
@@ -313,6 +389,25 @@ def test_samples_that_are_missing_in_all_units_cost_presentations(copy):
     array = ingest(path, **CALCIUM, units={"id": {"not": 302}})
     assert array.attrs["excluded"]["presentation"]["no finite value of any unit"] == 1
     assert 14.0 not in array.onset.values and array.sizes["unit"] == 4 and len(array) == 55
+
+
+def test_pauses_within_a_window_cost_presentations(copy):
+    path = copy("imaging")
+    with h5py.File(path, "a") as file:
+        times = file["processing/ophys/Fluorescence/Corrected/timestamps"]
+        # From 15 s, in the fourth presentation, nothing is recorded for 1 s; a longer interval alone is no pause.
+        times[330:] += 1.0
+        times[600:] += 0.4 / 30
+    options = CALCIUM | {"signal": "Fluorescence/Corrected", "response": "fluorescence"}
+    array = ingest(path, **options)
+    assert array.attrs["excluded"]["presentation"] == {
+        "blank, no orientation_in_degrees": 4, "window leaves the recording": 1
+    }  # fmt: skip
+    # The last presentation lies within the recording, which ends 1 s later.
+    assert 14.0 not in array.onset.values and 23.0 in array.onset.values and array.onset.values[-1] == 202.5
+    # Nor may a baseline have a pause, such as that before 17 s, or begin before the recording.
+    with_baseline = ingest(path, **options, baseline=[-2, 0])
+    assert sorted(set(array.onset.values) - set(with_baseline.onset.values)) == [5.0, 17.0]
 
 
 def test_baselines_are_steps_with_a_name(made):

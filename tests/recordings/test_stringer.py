@@ -394,7 +394,7 @@ def test_images_are_cut_to_squares_for_networks(tmp_path):
     assert images.prepare(array, size=32, mode="rgb", scale=(0, 255)).shape == (5, 3, 32, 32)
     scipy.io.savemat(tmp_path / name, {"imgs": pictures.astype(np.float32)})
     np.testing.assert_array_equal(stringer2019.stimuli(files, crop=202), array)
-    for crop in ("centre", 203, -1, 1.5, True):
+    for crop in ("centre", 203, -1, 1.5, True, [1]):
         refused(lambda crop=crop: stringer2019.stimuli(files, crop=crop), "crop", "middle")
     for content, told in [(pictures[:50], "not 68 × 270"), (pictures * 2.0, "no grey levels")]:
         scipy.io.savemat(tmp_path / name, {"imgs": content})

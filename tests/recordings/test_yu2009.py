@@ -72,9 +72,11 @@ def test_the_two_files_are_on_one_clock(files):
     plan = ingest(files, PLAN, bin_width=0.001)
     reach = ingest(files, REACH, window=[0.1, 0.5], bin_width=0.001)
     assert reach.shape == (112, 400, 61)
-    for own, other in (("reach1", "reach6"), ("reach2", "reach2")):
-        held = [trial.tobytes() for trial in reach[reach.direction == own].values]
-        places = [held.index(trial.tobytes()) for trial in plan[plan.direction == other].values]
+    # The files do not give the directions the same names; the recordings do.
+    assert np.unique(reach.stimulus).tolist() == ["reach2", "reach6"]
+    for name in np.unique(reach.direction):
+        held = [trial.tobytes() for trial in reach[reach.direction == name].values]
+        places = [held.index(trial.tobytes()) for trial in plan[plan.direction == name].values]
         assert len(places) == 30 and (np.diff(places) > 0).all()
 
 
@@ -93,8 +95,8 @@ def test_trials_that_end_too_early_are_counted(files):
     short = int((lengths < 1300).sum())
     assert late.shape == (112 - short, 11, 61)
     assert late.attrs["excluded"] == {"presentation": {"ends before the window does": short}}
-    for direction in ("reach1", "reach2"):
-        kept = [s.data for s in raw(files[REACH]) if s.condition == direction and s.data.shape[1] >= 1300]
+    for direction, stored in (("reach6", "reach1"), ("reach2", "reach2")):
+        kept = [s.data for s in raw(files[REACH]) if s.condition == stored and s.data.shape[1] >= 1300]
         found = late[late.direction == direction]
         np.testing.assert_array_equal(found.sum(("time", "unit")), [data[:, 200:1300].sum() for data in kept])
 

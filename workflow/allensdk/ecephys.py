@@ -3,8 +3,8 @@
 import numpy as np
 from program import Refused, one_line
 
-MARGIN = 1.0
-"""Seconds of spikes kept before the first and after the last presentation of a stretch."""
+MARGIN = 5.0
+"""Seconds of spikes kept before the first and after the last presentation of a stretch: a loader can't read more."""
 
 UNIT_COLUMNS = {
     "ecephys_structure_acronym": "area",
@@ -29,7 +29,9 @@ def export(group, number, folder, request):
     ----------
     group : h5py.Group
         Gets ``units/<column>`` (n_units,), ``spikes/times`` (n_spikes,) in s with ``spikes/index`` (n_units + 1,),
-        and ``presentations/<column>`` (n_presentations,) of the stimulus, with ``valid``.
+        ``spikes/first`` and ``spikes/last`` (n_stretches,) in s, the rising intervals that spikes are kept of,
+        ``presentations/<column>`` (n_presentations,) of the stimulus, with ``valid``, and ``invalid_times/<column>``
+        (n_intervals,).
     number : int
         Id of the session.
     folder : Path
@@ -145,10 +147,16 @@ def spikes(group, session, table):
     group.create_dataset("spikes/index", data=index.astype(np.int64))
     times = np.concatenate(kept) if kept else np.zeros(0)
     group.create_dataset("spikes/times", data=times, chunks=True, compression="gzip", compression_opts=1)
+    group.create_dataset("spikes/first", data=first)
+    group.create_dataset("spikes/last", data=last)
+    group["spikes"].attrs["margin"] = MARGIN
 
 
 def intervals(group, session):
-    """Write the invalid intervals and what they concern."""
+    """Write the invalid intervals and what they concern: tags of scope, id and label, joined by commas.
+
+    The label is ``stimulus``, ``all_probes`` or the name of a probe, as the column ``probe`` of the units has it.
+    """
     table = session.invalid_times
     for column in ("start_time", "stop_time"):
         values = np.asarray(table[column], dtype=float) if len(table) else np.zeros(0)

@@ -256,6 +256,8 @@ def _check_stimuli(catalogue: Catalogue, name: str) -> None:
     entry = catalogue.stimuli[name]
     if "recording" in entry:
         _require("recording", entry["recording"], catalogue.recordings)
+        if "pool" in catalogue.recordings[entry["recording"]]:
+            raise UserError(f"recording: '{entry['recording']}' is a pool, which has no files; name one of its members")
         for file in entry.get("files", []):
             _require(f"file of '{entry['recording']}'", file, catalogue.files(entry["recording"]))
         source = catalogue.recordings[entry["recording"]]

@@ -3,6 +3,9 @@
 After Boucher et al. 2023 (Nature Communications 14:6510): the state before the stimulus covaries with the reaction
 time, and the two choices part later where reactions are slower. Where bins overlap, neighbours share trials, and a
 shuffle of the bins makes the null narrower than it should be.
+
+Distances between means are too large, by more where fewer trials were averaged. Bins with other numbers of trials
+would thus differ without any difference between their states; so equally many trials are drawn from all of them.
 """
 
 import numpy as np
@@ -36,11 +39,12 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     ----------
     array : DataArray
         Responses with a time axis that begins before 0, a coordinate ``choice`` with two values and a bin. Several
-        presentations of a choice in a bin are averaged.
+        presentations of a choice in a bin are averaged, of each the same number, drawn at random where numbers
+        differ.
     description_id : str
         An id of the pattern in `DESCRIPTIONS`.
     seed : int
-        Seed of the permutations.
+        Seed of the permutations, and of the presentations that are drawn.
 
     Returns
     -------
@@ -49,6 +53,7 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
         stays above half of the smallest peak of a bin (so that every bin gets there); then
         ``onset of the choice, by bin`` and ``initial state, by bin``: Spearman correlations with the bin, of
         the onset, and of the distance of the initial state from that of the first bin, with nulls of shuffled bins.
+        Where presentations were drawn, the condition says how many, as in ``trials=6 of 6 to 60``.
     details : Dataset
         ``state`` (choice, bin, time, component), principal components; ``variance`` (component), fractions;
         ``distance`` (bin, time); ``onset`` and ``initial`` (bin); attributes ``threshold`` and ``response_units``.
@@ -60,7 +65,8 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     """
     name = options_of(description_id, {"by": ()})["by"]
     require_needs(array, description_id, ["responses"])
-    bins, choices, states = _by_bin(array, name, description_id)
+    bins, choices, groups = _by_bin(array, name, description_id)
+    states, averaged, drawn = _means(array.values, groups, np.random.default_rng([seed, 7]))
     time = array.coords["time"].values
     distance = np.linalg.norm(states[0] - states[1], axis=-1)
     threshold = distance[:, time >= 0].max(1).min() / 2
@@ -70,10 +76,10 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     size = {
         "n_stimuli": len(np.unique(array.coords["stimulus"].values)),
         "n_units": array.sizes["unit"],
-        "n_trials": array.sizes["presentation"],
+        "n_trials": averaged,
     }
     units = array.attrs["units"]
-    crossing = f"threshold={threshold:.4g} {units}"
+    crossing = f"threshold={threshold:.4g} {units}{drawn}"
     rows = [
         row(
             "onset of the choice",
@@ -101,7 +107,7 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
         row(
             "initial state, by bin",
             spearman(bins, initial),
-            condition=f"statistic=Spearman;bins={len(bins)};from=first bin;window=-{BEFORE:g} to 0 s",
+            condition=f"statistic=Spearman;bins={len(bins)};from=first bin;window=-{BEFORE:g} to 0 s{drawn}",
             null=spearman(bins, between[orders[:, :1], orders]) if permutations else None,
             **size,
         )
@@ -172,8 +178,8 @@ def spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.divide((a * b).sum(-1), norm, out=np.full(norm.shape, np.nan), where=norm > 0)
 
 
-def _by_bin(array, name, description_id) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bins, choices, and mean states (choice, bin, time, unit)."""
+def _by_bin(array, name, description_id) -> tuple[np.ndarray, np.ndarray, list[list[np.ndarray]]]:
+    """Bins, choices, and the presentations of each bin of each choice."""
     if "time" not in array.dims:
         raise UserError(f"{description_id} needs responses over time; give the recording a 'bin_width'")
     time = array.coords["time"].values
@@ -198,11 +204,18 @@ def _by_bin(array, name, description_id) -> tuple[np.ndarray, np.ndarray, np.nda
             f"{description_id}: {len(choices)} values of 'choice' and {len(bins)} of '{name}', {(counts == 0).sum()} "
             "combinations absent; 2 choices in each of 3 bins or more are needed"
         )
-    responses = array.values
-    states = [
-        [responses[(choice == c) & (index == b)].astype(float).mean(0) for b in range(len(bins))] for c in range(2)
-    ]
-    return bins.astype(float), choices.astype(str), np.array(states)
+    groups = [[np.flatnonzero((choice == c) & (index == b)) for b in range(len(bins))] for c in range(2)]
+    return bins.astype(float), choices.astype(str), groups
+
+
+def _means(responses, groups, rng) -> tuple[np.ndarray, int, str]:
+    """Mean states (choice, bin, time, unit) of equally many presentations, their number, and how they were drawn."""
+    sizes = [len(group) for line in groups for group in line]
+    least, most = min(sizes), max(sizes)
+    if least < most:
+        groups = [[np.sort(rng.choice(group, least, replace=False)) for group in line] for line in groups]
+    states = [[responses[group].astype(float).mean(0) for group in line] for line in groups]
+    return np.array(states), least * len(sizes), f";trials={least} of {least} to {most}" if least < most else ""
 
 
 def _components(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -180,29 +180,39 @@ def conditions(stimulus: str, table: Mapping[str, np.ndarray]) -> tuple[np.ndarr
     return np.array(ids), blank, columns
 
 
-def ordered(ids: np.ndarray, start: np.ndarray, block: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """Return ``stimulus``, ``repeat``, ``block`` and ``start_time`` of presentations.
+def ordered(
+    ids: np.ndarray, start: np.ndarray, kept: np.ndarray, block: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Return ``stimulus``, ``repeat``, ``block`` and ``start_time`` of the presentations that are kept.
 
     Parameters
     ----------
     ids : array of str of shape (n_presentations,)
-        What was presented, in the order of time.
+        What was presented, in the order of time, whether it is kept or not.
     start : array of shape (n_presentations,)
         Onsets in s. A pause of more than `PAUSE` begins another block.
+    kept : array of int of shape (n_kept,)
+        Positions of those that are kept.
     block : array of shape (n_presentations,), optional
         Number of the stretch, if the source gives it.
 
     Returns
     -------
-    dict of str to array of shape (n_presentations,)
-        The coordinates.
+    dict of str to array of shape (n_kept,)
+        The coordinates; repeats are counted among those kept.
     """
-    stretch = presentations.epochs(start, gap=PAUSE) if block is None else np.unique(block, return_inverse=True)[1]
-    return {"stimulus": ids, "repeat": presentations.repeats(ids), "block": stretch.astype(int), "start_time": start}
+    # Of all presentations: those that are left out are no pause.
+    stretch = presentations.epochs(start, gap=PAUSE) if block is None else block
+    return {
+        "stimulus": ids[kept],
+        "repeat": presentations.repeats(ids[kept]),
+        "block": np.unique(stretch[kept], return_inverse=True)[1].astype(int),
+        "start_time": start[kept],
+    }
 
 
 PAUSE = 10.0
-"""Seconds. Epochs of a stimulus are minutes apart; dropped frames and blanks are a few seconds at most."""
+"""Seconds. Epochs of a stimulus are minutes apart; dropped frames are a few seconds at most."""
 
 
 def keep_blanks(blanks: str) -> bool:

@@ -2,8 +2,10 @@
 
 A file of the deposit's ``LFADSdata`` (such as ``t_14October2013_345678.mat``) holds the structure ``forGPFA``; a file
 ``*_dataStructs.mat`` holds its fields at the top. Of either, the trials ``dat`` are read (spikes, reaction time in
-ms, number of red squares, number of the trial), left reaches first in the file, and from ``dataStruct.Info`` which
-target was red, if it is there. Both versions of MATLAB's format will do; of 7.3 a trial is held at a time.
+ms, number of red squares, number of the trial), and from ``dataStruct.Info`` which target was red, if it is there. That
+is listed by side of the reach and without the number of the trial: it fits trials of which those to the left come first
+in the file, as described. Otherwise what depends on the colors is left out, and the attribute ``target_colors`` says
+why. Both versions of MATLAB's format will do; of 7.3 a trial is held at a time.
 
 These files were not at hand when this was written: the layout is that of the deposit's description and of the
 authors' programs, in which the checkerboard appears after 600 samples.
@@ -70,7 +72,7 @@ def read(files: Mapping[str, Path], about: dict[str, object], *, window, bin_wid
 
     info = getattr(data, "Info", None)
     sides = [getattr(getattr(info, side, None), "targetConfig", None) for side in ("Left", "Right")]
-    targets = None if any(part is None for part in sides) else np.concatenate([np.ravel(part) for part in sides])
+    targets = None if any(part is None for part in sides) else [np.ravel(part) for part in sides]
     return _recording(path, trials, targets, about, window, bin_width)
 
 
@@ -85,10 +87,20 @@ def _trials_hdf5(file: h5py.File) -> Callable:
     return trials
 
 
-def _targets_hdf5(file: h5py.File) -> np.ndarray | None:
+def _targets_hdf5(file: h5py.File) -> list[np.ndarray] | None:
     root = f"{ROOT}/dataStruct/Info" if ROOT in file else "dataStruct/Info"
     sides = [file.get(f"{root}/{side}/targetConfig") for side in ("Left", "Right")]
-    return None if any(part is None for part in sides) else np.concatenate([np.ravel(part) for part in sides])
+    return None if any(part is None for part in sides) else [np.ravel(part) for part in sides]
+
+
+def _mismatch(targets: list[np.ndarray] | None, left: np.ndarray) -> str:
+    """Return why the codes of the targets of both sides are not those of the trials, in their order; "" if they are."""
+    if targets is None:
+        return "not in the file"
+    listed, held = [part.size for part in targets], [int(left.sum()), int((~left).sum())]
+    if listed != held:
+        return f"listed for {listed[0]} left and {listed[1]} right reaches, the file holds {held[0]} and {held[1]}"
+    return "" if left[: held[0]].all() else "listed by side, but the trials are not in the order of sides"
 
 
 def _recording(path, trials, targets, about, window, bin_width) -> xr.DataArray:
@@ -118,8 +130,9 @@ def _recording(path, trials, targets, about, window, bin_width) -> xr.DataArray:
         "reaction_time": numbers["RT"] / 1000,
     }
     stimulus = np.array([f"coherence={c:+05.1f}" for c in coherence])
-    if targets is not None and targets.size == n_trials:
-        red_left = targets < 0
+    mismatch = _mismatch(targets, left)
+    if not mismatch:
+        red_left = np.concatenate(targets) < 0
         red = left == red_left
         presentation |= {
             "left_target": np.where(red_left, "red", "green"),
@@ -145,5 +158,6 @@ def _recording(path, trials, targets, about, window, bin_width) -> xr.DataArray:
         },
         time=cut.time,
         attributes=about
-        | {"response": "spike count", "window": cut.window, "exchangeable": "stimulus", "simultaneous": True},
+        | {"response": "spike count", "window": cut.window, "exchangeable": "stimulus", "simultaneous": True}
+        | ({"target_colors": f"left out: {mismatch}"} if mismatch else {}),
     )

@@ -20,15 +20,39 @@ def missing(values: np.ndarray) -> np.ndarray:
     return np.zeros(len(values), dtype=bool)
 
 
-def label(value: object) -> str:
-    """Return a value as it appears in names and messages: whole numbers in full, others with six digits."""
+def label(value: object, digits: int = 6) -> str:
+    """Return a value as it appears in names and messages: whole numbers in full, others with so many digits."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+
+
+def labels(values: np.ndarray) -> np.ndarray:
+    """Return the values of a column as they appear in names of stimuli.
+
+    Parameters
+    ----------
+    values : array of shape (n,)
+        The column.
+
+    Returns
+    -------
+    array of str of shape (n,)
+        As of `label`, but with as many digits, the same for the whole column, as keep numbers apart that differ in the
+        first twelve digits; what differs later is the noise of a calculation.
+    """
+    if values.dtype.kind != "f":
+        return np.array([label(value) for value in values], dtype=str)
+    different, index = np.unique(values, return_inverse=True)
+    for digits in range(6, 13):
+        names = np.array([label(value, digits) for value in different], dtype=str)
+        if len(np.unique(names)) == len(different):
+            break
+    return names[index]
 
 
 def equal(values: np.ndarray, wanted: object, where: str) -> np.ndarray:

@@ -326,11 +326,15 @@ class Fluorescence:
         return block.reshape(high - low, -1)
 
     def covers(self, onsets: np.ndarray, edges: np.ndarray) -> np.ndarray:
-        """Return which windows lie within the recording and have a sample in each bin; shape (n_events,)."""
+        """Return which windows were recorded without a pause and have a sample in each bin; shape (n_events,).
+
+        A pause is where samples are more than one and a half usual intervals apart.
+        """
         first, last = events.sample_ranges(self.times, onsets, edges)
-        inside = within(
-            np.array([[self.times[0], self.times[-1] + self.interval]]), onsets + edges[0], onsets + edges[-1]
-        )
+        pauses = np.flatnonzero(np.diff(self.times) > 1.5 * self.interval)
+        begins = self.times[np.append(0, pauses + 1)]
+        ends = self.times[np.append(pauses, len(self.times) - 1)] + self.interval
+        inside = within(np.stack([begins, ends], axis=1), onsets + edges[0], onsets + edges[-1])
         return inside & (first < last).all(axis=1)
 
     def means(self, kept: np.ndarray, onsets: np.ndarray, edges: np.ndarray) -> np.ndarray:

@@ -145,7 +145,7 @@ class Table:
     def __init__(self, group: h5py.Group, path: Path):
         self.group, self.path, self.name = group, path, group.name
         listed = [text(name) for name in group.attrs.get("colnames", [])]
-        stored = [n for n in group if isinstance(group[n], h5py.Dataset) and not n.endswith("_index")]
+        stored = [n for n in group if isinstance(group[n], h5py.Dataset) and not _is_index(group, n)]
         self.columns = ["id"] + [n for n in dict.fromkeys(listed + stored) if n in stored and n != "id"]
         if "id" not in group:
             raise UserError(f"{path}: table '{self.name}' has no 'id'; this is no table of NWB 2")
@@ -168,8 +168,9 @@ class Table:
         Returns
         -------
         array of shape (n_rows,)
-            Numbers, booleans or text. Numbers that are stored as text become numbers; the texts that stand for
-            no number, such as ``null``, and items that a row does not have become NaN.
+            Numbers, booleans or text. Numbers that are stored as text become numbers, unless different texts would
+            become one number; the texts that stand for no number, such as ``null``, and items that a row does not
+            have become NaN.
 
         Raises
         ------
@@ -189,11 +190,12 @@ class Table:
 
     def ends(self, name: str) -> np.ndarray | None:
         """Return where the values of each row end in a ragged column, shape (n_rows,); None if it is not ragged."""
-        if f"{name}_index" not in self.group:
+        if not _is_index(self.group, f"{name}_index"):
             return None
         # Files hold the narrowest unsigned type that fits, in which differences would wrap around.
         ends = self.group[f"{name}_index"][:].astype(np.int64)
-        held = len(self.group[f"{name}_index_index" if f"{name}_index_index" in self.group else name])
+        twice = _is_index(self.group, f"{name}_index_index")
+        held = len(self.group[f"{name}_index_index" if twice else name])
         if len(ends) and (np.any(np.diff(ends, prepend=0) < 0) or (ends[-1] > held)):
             raise UserError(f"{self.path}: '{name}_index' of '{self.name}' does not fit '{name}'; the file is damaged")
         return ends
@@ -211,7 +213,7 @@ class Table:
         data, ends = self.group[base], self.ends(base)
         if data.dtype.names or h5py.check_ref_dtype(data.dtype):
             raise UserError(f"{where} holds references to other data; name another one")
-        if data.ndim > 2 or (ends is not None and (data.ndim > 1 or f"{base}_index_index" in self.group)):
+        if data.ndim > 2 or (ends is not None and (data.ndim > 1 or _is_index(self.group, f"{base}_index_index"))):
             raise UserError(f"{where} holds arrays; name a column with single values")
         if ends is not None:
             starts = np.concatenate([[0], ends[:-1]]).astype(int)
@@ -237,6 +239,16 @@ class Table:
         return values
 
 
+def _is_index(group: h5py.Group, name: str) -> bool:
+    """Return whether a name is that of an index, which says where the rows of a ragged column end."""
+    base = name.removesuffix("_index")
+    if base == name or name not in group:
+        return False
+    kind = group[name].attrs.get("neurodata_type")
+    # Without a type the name decides, if there is something to index; other columns may be called so as well.
+    return base in group if kind is None else text(kind) == "VectorIndex"
+
+
 def _plain(data: h5py.Dataset, values: np.ndarray) -> np.ndarray:
     """Decode text and enumerations; numbers in text become numbers."""
     if "elements" in data.attrs:
@@ -254,4 +266,7 @@ def _typed(values: np.ndarray) -> np.ndarray:
         return words
     found = np.full(len(words), np.nan)
     found[number] = lower[number].astype(float)
+    # "1e3" and "1000" are different names.
+    if len(np.unique(found[number])) < len(np.unique(np.char.strip(words[number]))):
+        return words
     return found

@@ -7,7 +7,7 @@ import numpy as np
 
 from neurocompare.errors import UserError
 from neurocompare.ingestion import presentations
-from neurocompare.ingestion.nwb_conditions import keep, label, missing
+from neurocompare.ingestion.nwb_conditions import keep, labels, missing
 from neurocompare.ingestion.nwb_tables import Table
 from neurocompare.ingestion.selection import Selection
 
@@ -43,7 +43,7 @@ class Trials:
     columns : sequence of str or mapping of str to str
         Columns to keep, perhaps by new names.
     radians : sequence of str
-        Columns that hold radians.
+        Columns that hold radians; they become degrees from 0 to below 360.
 
     Attributes
     ----------
@@ -79,8 +79,8 @@ class Trials:
 
     def _values(self, source: str) -> np.ndarray:
         if source in self._radians:
-            # The same direction is not always the same number of radians to the last digit.
-            return np.round(np.degrees(self.table.numbers(source)), 4)
+            # The same direction is not always the same number of radians to the last digit, nor in the same turn.
+            return np.round(np.round(np.degrees(self.table.numbers(source)), 4) % 360, 4)
         return self.table.column(source)
 
     def select(self, where: Mapping[str, object], *, blanks: str) -> None:
@@ -145,10 +145,10 @@ class Trials:
     def _named(self, rows: np.ndarray) -> np.ndarray:
         parts, gone = [], []
         for name, values in self._stimulus.items():
-            values = values[rows]
-            gone.append(missing(values))
+            gone.append(missing(values[rows]))
             plain = len(self._stimulus) == 1 and values.dtype.kind == "U"
-            parts.append([label(value) if plain else f"{name}={label(value)}" for value in values])
+            # Names are those of the whole column, whatever rows are kept.
+            parts.append([value if plain else f"{name}={value}" for value in labels(values)[rows]])
         named = np.array(["-".join(part) for part in zip(*parts, strict=True)])
         return np.where(np.all(gone, axis=0), "blank", named)
 

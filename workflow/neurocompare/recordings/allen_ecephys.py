@@ -1,6 +1,7 @@
 """Allen Brain Observatory, Visual Coding, Neuropixels: up to six probes in mouse visual areas and thalamus.
 
-From the export of the Allen SDK (Siegle et al. 2021). Spikes are counted from the onset of each presentation.
+From the export of the Allen SDK (Siegle et al. 2021). Spikes are counted from the onset of each presentation. Of some
+intervals the source says that the stimulus, all probes or one of them failed: what they touch is left out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,7 +56,8 @@ def ingest(
     areas : sequence of str, optional
         Acronyms of areas to keep, such as VISp; by default all areas with a name.
     window : sequence of two floats, optional
-        Seconds from onset; by default `WINDOWS`.
+        Seconds from onset; by default `WINDOWS`. The export has the spikes up to 5 s around stretches of the stimulus;
+        presentations whose window leaves them are left out, and counted.
     bin_width : float, optional
         Width of bins in s; without it, one count for the window.
     amplitude_cutoff, isi_violations : float
@@ -76,7 +78,7 @@ def ingest(
     Raises
     ------
     UserError
-        If the export is another one, or an option does not fit.
+        If the export is another one, an option does not fit, or the window leaves the export at all presentations.
     """
     window = WINDOWS.get(stimulus) if window is None else window
     if window is None:
@@ -107,8 +109,14 @@ def ingest(
         lacking = int(group["units"].attrs.get("without_metrics", 0))
         chosen = select_units(units, areas=areas, limits=limits, lacking=lacking)
         index, times = group["spikes/index"][()], group["spikes/times"]
-        spikes = (times[index[k] : index[k + 1]] for k in chosen.index(f"units of session {name}"))
-        return counted(spikes, units, chosen, table, stimulus, edges, keep=keep, labels=labels, attributes=attributes)
+        where = chosen.index(f"units of session {name}")
+        order = np.argsort(table["start_time"], kind="stable")
+        table = {column: np.asarray(values)[order] for column, values in table.items()}
+        rows = select_presentations(group, table, edges, sorted(set(allen_export.text(units["probe"])[where])))
+        spikes = (times[index[k] : index[k + 1]] for k in where)
+        return counted(
+            spikes, units, chosen, table, rows, stimulus, edges, keep=keep, labels=labels, attributes=attributes
+        )
 
     recordings, sha256 = allen_export.members(files, "ecephys", stimulus, read)
     for recording in recordings:
@@ -164,7 +172,57 @@ def select_units(
     return chosen.drop(~(np.asarray(units[name], dtype=float) >= limits[name]), f"{name} below {limits[name]:g}")
 
 
-def counted(spikes, units, chosen, table, stimulus, edges, *, keep, labels, attributes) -> xr.DataArray:
+def select_presentations(
+    group: h5py.Group, table: Mapping[str, np.ndarray], edges: np.ndarray, probes: Sequence[str]
+) -> Selection:
+    """Choose presentations by what the recording was like in their windows; what is left out is counted by reason.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        A session, with ``invalid_times`` and with ``spikes/first`` and ``spikes/last``, between which spikes are kept.
+    table : mapping of str to array of shape (n_presentations,)
+        ``start_time`` in s, and ``valid``, which is False where the SDK masks the presentation itself.
+    edges : array of shape (n_bins + 1,)
+        Edges of the bins in s from onset; the window reaches from the first to the last.
+    probes : sequence of str
+        Names of the probes whose units are wanted.
+
+    Returns
+    -------
+    Selection
+        Of the presentations.
+
+    Raises
+    ------
+    UserError
+        If there is no presentation whose spikes are all in the export.
+    """
+    onset = np.asarray(table["start_time"], dtype=float)
+    start, stop = onset + edges[0], onset + edges[-1]
+    first, last = (group[f"spikes/{name}"][()] for name in ("first", "last"))
+    # The stretch that the window begins in; a microsecond is what sums of times are off by at most.
+    stretch = np.searchsorted(first, start + 1e-6, side="right") - 1
+    leaves = (stretch < 0) | (stop > last[stretch] + 1e-6)
+    if leaves.all():
+        raise UserError(
+            f"window of {edges[0]:g} to {edges[-1]:g} s leaves the exported spikes at all presentations: they reach "
+            f"{group['spikes'].attrs['margin']:g} s beyond stretches of the stimulus; give a window nearer to the onset"
+        )
+    rows = Selection(len(onset)).drop(~np.asarray(table["valid"], dtype=bool), "invalid interval")
+    invalid = group["invalid_times"]
+    tags = [tag.split(",") for tag in allen_export.text(invalid["tags"][()])]
+    reasons = {"stimulus": "invalid interval", "all_probes": "invalid interval of all probes"}
+    # As the SDK warns of them: one of these among the tags, where a probe is called as in the table of units.
+    for label in [*reasons, *probes]:
+        concerned = np.array([label in found for found in tags], dtype=bool)
+        begins, ends = (invalid[name][()][concerned] for name in ("start_time", "stop_time"))
+        touched = (start[:, None] <= ends) & (stop[:, None] > begins)
+        rows.drop(touched.any(axis=1), reasons.get(label, f"invalid interval of {label}"))
+    return rows.drop(leaves, "window leaves the exported spikes")
+
+
+def counted(spikes, units, chosen, table, rows, stimulus, edges, *, keep, labels, attributes) -> xr.DataArray:
     """Count the spikes of chosen units in presentations of one stimulus.
 
     Parameters
@@ -176,7 +234,9 @@ def counted(spikes, units, chosen, table, stimulus, edges, *, keep, labels, attr
     chosen : Selection
         Of the units.
     table : mapping of str to array of shape (n_presentations,)
-        Columns of the table of presentations of the stimulus, with ``start_time`` and ``valid``.
+        Columns of the table of presentations of the stimulus, in the order of ``start_time``.
+    rows : Selection
+        Of the presentations, grey screens included.
     stimulus : str
         Its name.
     edges : array of shape (n_bins + 1,)
@@ -193,35 +253,30 @@ def counted(spikes, units, chosen, table, stimulus, edges, *, keep, labels, attr
     DataArray of shape (n_presentations, [n_bins,] n_units)
         The recording.
     """
-    order = np.argsort(table["start_time"], kind="stable")
-    table = {column: np.asarray(values)[order] for column, values in table.items()}
     ids, blank, columns = allen_export.conditions(stimulus, table)
-    rows = Selection(len(ids)).drop(~np.asarray(table["valid"], dtype=bool), "invalid interval")
     rows = rows if keep else rows.drop(blank, "blank")
     kept = rows.index(f"presentations of {stimulus} in session {labels['session']}")
-    onset = np.asarray(table["start_time"], dtype=float)[kept]
-    counts = events.spike_counts(spikes, onset, edges)
+    onset = np.asarray(table["start_time"], dtype=float)
+    counts = events.spike_counts(spikes, onset[kept], edges)
     where = chosen.index("units")
     numbers = {
         name: np.asarray(values, dtype=float)[where]
         for name, values in units.items()
         if name not in ("id", "area") and np.asarray(values).dtype.kind in "fiub"
     }
-    probe = {"probe": allen_export.text(units["probe"])[where]} if "probe" in units else {}
-    block = table["stimulus_block"][kept] if "stimulus_block" in table else None
     one = len(edges) == 2
     return representation.responses(
         counts[:, 0] if one else counts,
-        presentation=allen_export.ordered(ids[kept], onset, block)
+        presentation=allen_export.ordered(ids, onset, kept, table.get("stimulus_block"))
         | {column: values[kept] for column, values in columns.items()},
         unit={
             "unit_id": np.asarray(units["id"])[where].astype(str),
             "area": allen_export.text(units["area"])[where],
             "animal": np.full(len(where), labels["animal"]),
             "session": np.full(len(where), labels["session"]),
+            "probe": allen_export.text(units["probe"])[where],
         }
-        | numbers
-        | probe,
+        | numbers,
         time=None if one else events.centres(edges),
         attributes={"sha256": {}} | attributes | {"excluded": excluded(unit=chosen, presentation=rows)},
     )

@@ -22,6 +22,8 @@ RESPONSES = {"dff": "dF/F", "events": "inferred spikes", "sdk": "fluorescence ch
 WINDOWS = {"drifting_gratings": (0.0, 2.0), "static_gratings": (0.0, 0.5), "natural_scenes": (0.0, 0.5)}
 """Seconds from onset: while a grating drifts; twice the duration of what is flashed, as the SDK does."""
 
+_NOT_ASKED = "cell that is not asked for"
+
 
 def ingest(
     files: Mapping[str, Path],
@@ -53,7 +55,8 @@ def ingest(
     blanks : str
         Presentations of the grey screen: ``drop`` (they are counted) or ``keep`` (as stimulus ``blank``).
     cells : sequence of int, optional
-        Ids of cell specimens to keep, in this order; by default all, in the order of the files.
+        Ids of cell specimens to keep, in this order; by default all, in the order of the files. Experiments with none
+        of them are left out, and their cells counted.
     repeats, seed : int
         With several experiments, trials per stimulus and the seed of their draw.
 
@@ -73,6 +76,8 @@ def ingest(
         raise UserError(f"option 'response' is '{response}'; use one of {', '.join(RESPONSES)}")
     if response == "sdk" and (window is not None or stimulus not in WINDOWS):
         raise UserError(f"response sdk has its own window, and exists for {', '.join(WINDOWS)} only; use dff or events")
+    cells = None if cells is None else _whole_numbers(cells)
+    keep = allen_export.keep_blanks(blanks)
     movie = stimulus.startswith("natural_movie")
     edges = None if response == "sdk" else _edges(stimulus, window)
     attributes = about | {
@@ -85,13 +90,21 @@ def ingest(
     if stimulus.endswith("gratings"):
         attributes["orientation_period"] = 180.0
 
-    def read(group: h5py.Group, name: str) -> xr.DataArray:
-        return _experiment(group, name, stimulus, response, edges, allen_export.keep_blanks(blanks), cells, attributes)
+    elsewhere = []
+
+    def read(group: h5py.Group, name: str) -> xr.DataArray | None:
+        if cells is not None and not set(cells) & set(group["cell_specimen_ids"][()].tolist()):
+            elsewhere.append(len(group["cell_specimen_ids"]))
+            return None
+        return _experiment(group, name, stimulus, response, edges, keep, cells, attributes)
 
     recordings, sha256 = allen_export.members(files, "ophys", stimulus, read)
+    recordings = [recording for recording in recordings if recording is not None]
     if cells is not None:
         _require_cells(cells, recordings)
-        recordings = [recording for recording in recordings if recording is not None]
+    if elsewhere:
+        counts = recordings[0].attrs["excluded"].setdefault("unit", {})
+        counts[_NOT_ASKED] = counts.get(_NOT_ASKED, 0) + sum(elsewhere)
     for recording in recordings:
         recording.attrs["sha256"] = sha256
     names = [*allen_export.CONDITIONS[stimulus], "orientation"]
@@ -155,17 +168,23 @@ def _edges(stimulus: str, window: Sequence[float] | None) -> np.ndarray | None:
     return None if window is None else events.bin_edges(window)
 
 
-def _experiment(group, name, stimulus, response, edges, keep, cells, attributes) -> xr.DataArray | None:
-    """Make a recording of one experiment; None if it has none of the cells that are wanted."""
+def _whole_numbers(cells: Sequence[int]) -> list[int]:
+    """Return ids of cells as a list; refuse what is none."""
+    found = list(cells) if isinstance(cells, list | tuple) else []
+    if not found or not all(isinstance(cell, int) for cell in found) or len(set(found)) < len(found):
+        raise UserError("option 'cells' is no list of ids; give one or more whole numbers, each once")
+    return found
+
+
+def _experiment(group, name, stimulus, response, edges, keep, cells, attributes) -> xr.DataArray:
+    """Make a recording of one experiment, with those of the cells that it has."""
     ids = group["cell_specimen_ids"][()]
     units = Selection(len(ids))
     wanted = np.arange(len(ids))
     if cells is not None:
         place = {int(cell): k for k, cell in enumerate(ids)}
-        wanted = np.array([place[int(cell)] for cell in cells if int(cell) in place], dtype=int)
-        if not len(wanted):
-            return None
-        units.drop(~np.isin(np.arange(len(ids)), wanted), "cell that is not asked for")
+        wanted = np.array([place[cell] for cell in cells if cell in place], dtype=int)
+        units.drop(~np.isin(np.arange(len(ids)), wanted), _NOT_ASKED)
     table = {column: values[()] for column, values in group["stimuli"][stimulus].items()}
     labels, blank, columns = allen_export.conditions(stimulus, table)
     timestamps = group["timestamps"][()]
@@ -187,11 +206,11 @@ def _experiment(group, name, stimulus, response, edges, keep, cells, attributes)
     units.index(f"cells of experiment {name}")
     wanted = wanted[finite]
     n_units = len(wanted)
-    start = timestamps[np.minimum(table["start"], len(timestamps) - 1)]
+    start = timestamps[np.clip(table["start"], 0, len(timestamps) - 1)]
     about_units = {key: group.attrs.get(key, "unknown") for key in ("container", "depth", "cre_line")}
     return representation.responses(
         values[kept][:, finite],
-        presentation=allen_export.ordered(labels[kept], start[kept])
+        presentation=allen_export.ordered(labels, start, kept)
         | {column: found[kept] for column, found in columns.items()}
         | {"running_speed": speed[kept]},
         unit={
@@ -251,9 +270,9 @@ def _means(trace: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray
     return events.window_means(trace, first[:, None], last[:, None])[:, 0]
 
 
-def _require_cells(cells: Sequence[int], recordings: list[xr.DataArray | None]) -> None:
+def _require_cells(cells: Sequence[int], recordings: list[xr.DataArray]) -> None:
     """Refuse ids that no experiment has."""
-    found = {int(cell) for r in recordings if r is not None for cell in r.coords["cell_specimen_id"].values}
-    lacking = [cell for cell in cells if int(cell) not in found]
+    found = {int(cell) for recording in recordings for cell in recording.coords["cell_specimen_id"].values}
+    lacking = [cell for cell in cells if cell not in found]
     if lacking:
         raise UserError(f"option 'cells': no experiment has cell {lacking[0]} with a finite response; leave it out")

@@ -47,9 +47,11 @@ def ingest(
     response : {"sweeps", "frames"}
         ``sweeps``: spikes of the whole sweep, as stored. ``frames``: spikes of the frames in bins around its onset.
     window : sequence of two floats
-        For frames: seconds from the onset.
+        For frames: seconds from the onset. It begins with a frame, the nearest one.
     bin_width : float, optional
-        For frames: width of the bins in s; by default the window is one bin and there is no axis of time.
+        For frames: width of the bins in s; by default the window is one bin and there is no axis of time. All bins hold
+        the same number of frames, so it has to be a whole number of frames to within 1 %; ``time`` and the attribute
+        ``window`` are those of the frames.
 
     Returns
     -------
@@ -79,12 +81,14 @@ def ingest(
     selection.drop(np.where(label < 0, 0, blank[label]), "blank sweep")
     kept = selection.index(f"sweeps of {path}")
     rows = label[kept]
-    direction, frequency, onsets = direction[rows], frequency[rows], start[rows] / RATE
+    direction, frequency, start = direction[rows], frequency[rows], start[rows]
     if response == "sweeps":
         values, time, said = counts[kept], None, "onset to offset of the grating (2 s)"
     else:
-        edges = events.bin_edges(window, bin_width)
-        values = _frames(inputs.given(files, RASTER_FILE), onsets, edges, counts.shape[1])
+        path = inputs.given(files, RASTER_FILE)
+        frames = _frames(path, window, bin_width)
+        values = _counts(path, start.astype(int), frames, counts.shape[1])
+        edges = frames / RATE
         time, said = None if bin_width is None else events.centres(edges), events.window_text(edges)
         values = values[:, 0] if time is None else values
     stimulus = np.array(
@@ -96,7 +100,7 @@ def ingest(
         presentation={
             "stimulus": stimulus,
             "repeat": presentations.repeats(stimulus),
-            "block": presentations.epochs(onsets, gap=60),
+            "block": presentations.epochs(start / RATE, gap=60),
             "direction": direction,
             "orientation": direction % 180,
             "temporal_frequency": frequency,
@@ -135,22 +139,33 @@ def _table(path: Path) -> np.ndarray:
         raise UserError(f"{path}: not a table with columns {', '.join(_COLUMNS)} ({why}); fetch it again") from error
 
 
-def _frames(path: Path, onsets: np.ndarray, edges: np.ndarray, n_units: int) -> np.ndarray:
-    """Count the spikes of the frames that begin in bins around onsets, shape (n_onsets, n_bins, n_units)."""
+def _frames(path: Path, window: Sequence[float], bin_width: float | None) -> np.ndarray:
+    """Return the frames, counted from the onset, with which bins begin and the last one ends; shape (n_bins + 1,)."""
+    edges = events.bin_edges(window, bin_width)
+    width = (edges[1] - edges[0]) * RATE
+    size = round(width)
+    if abs(size - width) > 0.01 * width:
+        raise UserError(
+            f"{path}: a bin of {width / RATE:g} s holds {width:.4g} frames, no whole number of them; change 'window' "
+            f"or 'bin_width' to a multiple of {1 / RATE:.4f} s"
+        )
+    # Bins of the same width in s would hold now fewer, now more frames.
+    return round(edges[0] * RATE) + size * np.arange(len(edges))
+
+
+def _counts(path: Path, onsets: np.ndarray, frames: np.ndarray, n_units: int) -> np.ndarray:
+    """Count the spikes in bins of frames around the frames of onsets, shape (n_onsets, n_bins, n_units)."""
     with hdf5.opened(path) as file:
         raster = hdf5.dataset(file, "raster", ndim=2)
         if raster.shape[0] != n_units:
             raise UserError(f"{path}: 'raster' {raster.shape} is not cell × frame of {n_units} cells; another file")
-        first, last = events.sample_ranges(np.arange(raster.shape[1]) / RATE, onsets, edges)
-        if (last == first).any() or onsets.min() + edges[0] < 0 or onsets.max() + edges[-1] > raster.shape[1] / RATE:
+        if onsets.min() + frames[0] < 0 or onsets.max() + frames[-1] > raster.shape[1]:
             raise UserError(
-                f"{path}: window {edges[0]:g} to {edges[-1]:g} s in {len(edges) - 1} bins leaves the recording, or has "
-                f"bins without a frame; frames last {1 / RATE:.4f} s"
+                f"{path}: window {frames[0] / RATE:.4g} to {frames[-1] / RATE:.4g} s leaves the recording; make it "
+                "shorter"
             )
-        counts = np.empty((*first.shape, n_units))
-        for event in range(len(first)):
-            low = first[event, 0]
-            frames = raster[:, low : last[event, -1]]
-            # Bins follow each other without gaps.
-            counts[event] = np.add.reduceat(frames, first[event] - low, axis=1).T
+        counts = np.empty((len(onsets), len(frames) - 1, n_units))
+        for event, onset in enumerate(onsets):
+            part = raster[:, onset + frames[0] : onset + frames[-1]]
+            counts[event] = part.reshape(n_units, len(frames) - 1, -1).sum(axis=2).T
     return counts

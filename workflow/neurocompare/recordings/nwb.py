@@ -75,7 +75,7 @@ def ingest(
         Columns that become coordinates; a mapping gives them new names. ``name[k]`` is item k of a column with
         several values in a row.
     radians : sequence of str
-        Columns that hold radians; they are kept in degrees.
+        Columns that hold radians; they are kept in degrees, from 0 to below 360.
     blanks : str
         ``drop`` or ``keep`` presentations without a value in the columns of `stimulus`.
     invalid_times : str
@@ -277,9 +277,9 @@ def _drop_unrecorded(shown: Trials, reach: np.ndarray, neurons, kept: np.ndarray
         outside = ~nwb_signals.within(recorded[None], start, stop)
         shown.selection.drop(outside, "window leaves the recording")
     elif "obs_intervals" not in neurons.table:
-        # Spikes do not tell when a recording ended, only that there was one while they were fired.
+        # Spikes do not tell when a recording ended, only that there was one from the first to the last of them.
         first, last = nwb_signals.spike_range(neurons, kept)
-        shown.selection.drop((stop <= first) | (start > last), "window before the first or after the last spike")
+        shown.selection.drop((start < first) | (stop > last), "window not between the first and the last spike")
 
 
 def _drop_unobserved(shown: Trials, reach: np.ndarray, neurons, chosen: Selection, least: float) -> np.ndarray:

@@ -194,7 +194,7 @@ def stimuli(files: Mapping[str, Path], *, crop: str | int = "middle") -> xr.Data
     path = inputs.given(files, names[0])
     if isinstance(crop, str) and crop not in CROPS:
         raise unknown("crop", crop, CROPS)
-    first = CROPS.get(crop, crop)
+    first = CROPS[crop] if isinstance(crop, str) else crop
     if not isinstance(first, int) or isinstance(first, bool) or not 0 <= first <= WIDTH - HEIGHT:
         raise UserError(f"{path.name}: crop is {crop!r}; give one of {', '.join(CROPS)}, or 0 to {WIDTH - HEIGHT}")
     (pictures,) = inputs.mat(path, "imgs")

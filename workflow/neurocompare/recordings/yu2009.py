@@ -5,8 +5,9 @@ directions, from 0.1 to 0.5 s after the onset of the target, while the reach is 
 56 trials for each of two of them, until after the movement, so that trials differ in length.
 
 Time is from the onset of the target. That of the second file follows from the first, 30 trials of each direction
-being in both files, 0.3 s after its beginning: it begins 0.2 s before the target. What the files call ``reach1`` and
-``reach2`` in the second is ``reach6`` and ``reach2`` in the first. Angles are not given, so ``direction`` is the name.
+being in both files, 0.3 s after its beginning: it begins 0.2 s before the target. What the second file calls
+``reach1`` is ``reach6`` of the first, and is given that name here; ``reach2`` is the same in both. Angles are not
+given, so ``direction`` is the name.
 
 Assumption: trials of a direction are in the order of time (those of the first file are in the order of the second),
 and of all directions at once; they are cut into four ``block``.
@@ -25,6 +26,8 @@ from neurocompare.ingestion.selection import Selection, excluded
 
 BEGIN = {"ex1_spikecounts.mat": 0.1, "ex2_rawspiketrains.mat": -0.2}
 """The first sample of each file, in s from the onset of the target."""
+NAMES = {"ex2_rawspiketrains.mat": {"reach1": "reach6"}}
+"""Directions that a file calls otherwise than the first one does: 30 trials of each are the same to the spike."""
 N_BLOCKS = 4
 
 
@@ -71,7 +74,8 @@ def ingest(
     cut = rasters.bins(window, bin_width, start=BEGIN[name], step=0.001, n_samples=int(held), name=str(path))
     selection = Selection(len(spikes)).drop(lengths < cut.first + cut.count * cut.size, "ends before the window does")
     kept = selection.index(f"trials of {path}")
-    direction = np.array([str(condition) for _, condition in trials])
+    names = NAMES.get(name, {})
+    direction = np.array([names.get(str(condition), str(condition)) for _, condition in trials])
     number = presentations.repeats(direction)
     kept = kept[np.lexsort((direction[kept], number[kept]))]
     counts = np.stack([cut.sums(spikes[i]) for i in kept]).swapaxes(1, 2)
