@@ -5,6 +5,7 @@ builds one. Catalogues and studies are in config/, the rules in workflow/rules/,
 workflow/neurocompare/.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 sys.path.insert(0, str(Path(workflow.snakefile).parent / "workflow"))
+# Jobs shall run the library beside this file, of which they carry the digest, whatever else is installed.
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [sys.path[0], os.environ.get("PYTHONPATH")])))
 
 
 configfile: "config/config.yaml"

@@ -29,6 +29,8 @@ mouse:
 monkey:
   loader: macaque_v1_gratings
   sessions: 3
+monkeys:
+  pool: {recordings: [monkey-session=1, monkey-session=2], match: [stimulus]}
 """
 STIMULI = """
 photos: {recording: mouse}
@@ -137,6 +139,7 @@ def test_what_the_cases_below_start_from_is_valid(config):
 # By file: what stands there, what is put in its place, and what the message then says.
 MISTAKES = {
     "recordings.yaml": [
+        ("{region:", "{regoin:", "mouse: options: unknown option 'regoin'; did you mean region?"),
         ("loader: antolik", "loadr: antolik", "mouse: unknown key 'loadr'; did you mean loader?"),
         ("loader: antolik2016", "loader: antolik2017", "mouse: unknown loader 'antolik2017'; did you mean antolik2016"),
         ("stimuli: photos", "stimuli: fotos", "mouse: unknown stimuli 'fotos'; did you mean photos?"),
@@ -167,6 +170,7 @@ MISTAKES = {
     "stimuli.yaml": [
         ("{recording:", "{recordin:", "photos: unknown key 'recordin'; did you mean recording?"),
         ("recording: mouse", "recording: mose", "photos: unknown recording 'mose'; did you mean mouse"),
+        ("recording: mouse", "recording: monkeys", "photos: recording: 'monkeys' is a pool … name one of its members"),
         ("{renderer:", "{rendrer:", "gratings: unknown key 'rendrer'; did you mean renderer?"),
         ("renderer: gratings", "renderer: grating", "gratings: unknown renderer 'grating'; did you mean gratings"),
         ("options:", "option:", "gratings: unknown key 'option'; did you mean options?"),
@@ -193,6 +197,7 @@ MISTAKES = {
         ("trained: stem", "traned: stem", "known: unknown network 'traned'; did you mean trained?"),
     ],
     "studies/one.yaml": [
+        ("nmf-loss=frobenius", "inventory", "figure 'parts' needs a description nmf-…; select one"),
         ("networks:", "network:", "top level: unknown key 'network'; did you mean networks?"),
         ("title: A study", "", "'title' is a required property"),
         ("[mouse]", "[mose]", "unknown recording 'mose'; did you mean mouse"),
@@ -214,7 +219,7 @@ MISTAKES = {
         ("profile,", "profle,", "figures.0: unknown value 'profle'; did you mean profile?"),
         ("networks: [pixels, trained]", "", "figure 'profile' needs networks; select some, or leave"),
         ("recoveries: [known]", "", "figure 'recovery' needs recoveries"),
-        ("descriptions: [reliability-split=random, nmf-loss=frobenius]", "", "figure 'parts' needs descriptions"),
+        ("descriptions: [reliability-split=random, nmf-loss=frobenius]", "", "figure 'parts' needs a description nmf-…"),
     ],
 }
 
@@ -315,7 +320,7 @@ def test_schemas_allow_no_key_that_they_do_not_describe(path):
 def test_every_figure_has_its_needs_its_rule_and_its_script():
     schema = json.loads((SCHEMAS / "study.schema.json").read_text(encoding="utf-8"))
     figures = schema["properties"]["figures"]["items"]["enum"]
-    assert set(catalogue.NEEDS) == set(figures)
+    assert set(catalogue.NEEDS) | set(catalogue.DRAWN) == set(figures)
     rules = "".join(path.read_text(encoding="utf-8") for path in (TOP / "workflow/rules").glob("figures*.smk"))
     for figure in figures:
         assert f"rule draw_{figure}:" in rules

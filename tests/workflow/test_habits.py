@@ -194,6 +194,16 @@ def test_a_second_run_has_nothing_to_do(workflow, finished):
     assert {path: path.stat().st_mtime_ns for path in (finished / "results").rglob("*")} == before
 
 
+def test_jobs_run_the_library_of_their_own_checkout(workflow, tmp_path):
+    """Whatever library is installed: the digest in a table is that of the code beside the Snakefile."""
+    mine = checkout(tmp_path / "other", workflow)
+    library = mine / "workflow/neurocompare/simulation/populations.py"
+    library.write_text(library.read_text().replace('"neurocompare simulation"', '"the other checkout"'))
+    folder = configure(tmp_path / "run")
+    snakemake(mine, folder, "--cores", "1", "results/ingest/simulated.nc")
+    assert representation.read(folder / "results/ingest/simulated.nc").attrs["source"] == "the other checkout"
+
+
 def test_touching_code_reruns_nothing(workflow, finished, tmp_path):
     mine = checkout(tmp_path / "touched", workflow)
     for path in (mine / "workflow/neurocompare").rglob("*.py"):
@@ -365,11 +375,6 @@ MISTAKES = {
         "ingest/garbled.log",
         "data/raw/garbled/raw_validation_set.npy: not a readable NumPy file",
     ),
-    "unknown option": (
-        "results/ingest/misspelt.nc",
-        "simulate/misspelt.log",
-        "unknown option of recording 'misspelt' 'neuron'; did you mean neurons",
-    ),
     "missing weights": (
         "results/train/missing/seed-0.safetensors",
         "fetch/missing/net.pth.log",
@@ -412,8 +417,7 @@ def mistaken(workflow, finished, tmp_path_factory):
         folder,
         recordings=recording("altered")
         + recording("garbled")
-        + "published: {loader: kriegeskorte2008, stimuli: gratings}\n"
-        + "misspelt: {loader: simulated_orientation, stimuli: gratings, options: {neuron: 20, seed: 0}}\n",
+        + "published: {loader: kriegeskorte2008, stimuli: gratings}\n",
         networks=network("missing") + network("damaged"),
         recoveries="""
         typo:
@@ -503,8 +507,12 @@ def test_a_file_that_was_put_by_hand_survives_a_forced_fetch(workflow, tmp_path)
             {"studies/more": "title: More\nrecordings: [simulatd]"},
             "config/studies/more.yaml: unknown recording 'simulatd'; did you mean simulated?",
         ),
+        (
+            {"recordings": "misspelt: {loader: simulated_orientation, options: {neuron: 20, seed: 0}}"},
+            "config/recordings.yaml: misspelt: options: unknown option 'neuron'; did you mean neurons or period?",
+        ),
     ],
-    ids=["config", "study"],
+    ids=["config", "study", "option"],
 )
 def test_a_mistake_in_the_configuration_ends_the_run_before_it_starts(workflow, tmp_path, changed, line):
     folder = configure(tmp_path, **changed)

@@ -3,6 +3,7 @@
 Imported while the Snakefile is parsed, so it needs only the standard library, and what `neurocompare.yamlfiles` does.
 """
 
+import ast
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +18,18 @@ NEEDS = {
     "rdms": ("networks", "measures"),
     "arrangement": ("networks", "measures"),
     "recovery": ("recoveries", "measures"),
-    **dict.fromkeys(("decoding", "parts", "sessions", "classification"), ("descriptions",)),
-    **dict.fromkeys(("psychometrics", "trajectories"), ("descriptions",)),
 }
 """What a study must select for each figure."""
+
+DRAWN = {
+    "decoding": "decoding",
+    "sessions": "decoding",
+    "parts": "nmf",
+    "classification": "classification",
+    "psychometrics": "psychometrics",
+    "trajectories": "trajectories",
+}
+"""The first word of the descriptions that a figure is drawn from."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,7 @@ class Catalogue:
             raise unknown("recording", name, self.recordings)
         entry = dict(self.recordings[name], name=name)
         entry["options"] = dict(entry.get("options", {}))
-        entry["files"] = dict(entry.get("files", {}))
+        entry["files"] = _files(entry)
         entry["about"] = {key: entry.get(key, "not stated") for key in ("source", "citation", "license")}
         sessions = self.sessions(name)
         if not sessions and options:
@@ -79,7 +88,7 @@ class Catalogue:
             else:
                 own = entry["sessions"][chosen]
                 entry["options"] |= own.get("options", {})
-                entry["files"] |= own.get("files", {})
+                entry["files"] |= _files(own)
         return entry
 
     def sessions(self, name: str) -> list[str]:
@@ -143,9 +152,9 @@ class Catalogue:
         """
         if source in self.recordings:
             entry = self.recordings[source]
-            files = dict(entry.get("files", {}))
+            files = _files(entry)
             for session in self.sessions(source):
-                files |= entry["sessions"][session].get("files", {}) if isinstance(entry["sessions"], dict) else {}
+                files |= _files(entry["sessions"][session]) if isinstance(entry["sessions"], dict) else {}
             return files
         weights = self.networks.get(source, {}).get("weights", "none")
         return {} if isinstance(weights, str) else {weights["file"]: {k: weights[k] for k in ("sha256", "sources")}}
@@ -213,6 +222,26 @@ def load(config: Path, schemas: Path) -> Catalogue:
     return catalogue
 
 
+def _files(entry: dict) -> dict[str, dict]:
+    """Files by name; nothing has to be said of a file that is put there by hand."""
+    return {name: file or {} for name, file in (entry.get("files") or {}).items()}
+
+
+def _check_options(path: Path, function: str, options: dict) -> None:
+    """Check options against the keywords of a function, without importing what it needs."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            keywords = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+            # What the workflow says of the recording is no option.
+            known = {keyword.arg: default is None for keyword, default in keywords if keyword.arg != "about"}
+            for option in options:
+                if option not in known and node.args.kwarg is None:
+                    raise UserError(f"options: {unknown('option', option, known)}")
+            for option, required in known.items():
+                if required and option not in options:
+                    raise UserError(f"options: '{option}' is missing")
+
+
 def _require(kind: str, name: str, known) -> None:
     if name not in known:
         raise unknown(kind, name, known)
@@ -226,12 +255,18 @@ def _check_recording(catalogue: Catalogue, name: str) -> None:
     entry = catalogue.recordings[name]
     if "loader" in entry:
         _require("loader", entry["loader"], _modules("recordings"))
+        function = "simulate" if entry["loader"].startswith("simulated_") else "ingest"
+        path = PACKAGE / "recordings" / f"{entry['loader']}.py"
+        for session in catalogue.sessions(name):
+            _check_options(path, function, catalogue.recording(f"{name}-session={session}")["options"])
+        if not catalogue.sessions(name):
+            _check_options(path, function, entry.get("options", {}))
     if "allensdk" in entry:
         _check_allensdk(entry)
     sessions = entry.get("sessions", {})
-    known: dict[str, dict] = dict(entry.get("files", {}))
+    known = _files(entry)
     for session, own in sessions.items() if isinstance(sessions, dict) else ():
-        for file, source in own.get("files", {}).items():
+        for file, source in _files(own).items():
             # All sessions keep their files in one folder.
             if known.setdefault(file, source) != source:
                 raise UserError(f"sessions.{session}.files: '{file}' is another file elsewhere; give it another name")
@@ -269,6 +304,7 @@ def _check_stimuli(catalogue: Catalogue, name: str) -> None:
             )
     else:
         _require("renderer", entry["renderer"], _modules("stimuli"))
+        _check_options(PACKAGE / "stimuli" / f"{entry['renderer']}.py", "stimuli", entry.get("options", {}))
 
 
 def _check_network(catalogue: Catalogue, name: str) -> None:
@@ -302,6 +338,9 @@ def _check_study(catalogue: Catalogue, name: str) -> None:
         lacking = [key for key in NEEDS.get(figure, ()) if not study[key]]
         if lacking:
             raise UserError(f"figure '{figure}' needs {' and '.join(lacking)}; select some, or leave the figure out")
+        word = DRAWN.get(figure)
+        if word and not any(parse(d)[0].split("-")[0] == word for d in study["descriptions"]):
+            raise UserError(f"figure '{figure}' needs a description {word}-…; select one, or leave the figure out")
 
 
 _CHECKS = {

@@ -1,5 +1,7 @@
 """Pool recordings that were made one after another into one pseudo-population."""
 
+from pathlib import Path
+
 from neurocompare import representation, tables
 from neurocompare.errors import check_options
 from neurocompare.ingestion import pseudopopulation
@@ -12,7 +14,8 @@ def main(snakemake):
         options = dict(snakemake.params.options)
         check_options(pseudopopulation.pool, options, f"pool '{snakemake.wildcards.recording}'")
         members = [representation.read(path) for path in snakemake.input.recordings]
-        pooled = pseudopopulation.pool(members, **options)
+        names = [Path(path).stem for path in snakemake.input.recordings]
+        pooled = pseudopopulation.pool(members, **options, names=names)
         code = tables.code_sha256(snakemake.params.code, *members)
         representation.write(tables.declared(pooled, options, code), snakemake.output.recording)
 

@@ -155,7 +155,7 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     size = {"n_stimuli": n, "n_units": p, "n_trials": n * n_repeats}
     condition = f"split={options['split']};repeats={half}+{half}"
     value = median(correlation)
-    ci = standard_interval(value, draws, n)
+    ci = _bounded(standard_interval(value, draws, n))
     rows = [
         row("split-half correlation", value, condition=condition, null=null, ci=ci, **size),
         row(
@@ -173,7 +173,7 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
             row(
                 "signal variance fraction",
                 fraction,
-                ci=standard_interval(fraction, _signal_draws(cube, rng), n),
+                ci=_bounded(standard_interval(fraction, _signal_draws(cube, rng), n)),
                 **size,
             )
         )
@@ -222,6 +222,11 @@ def _signal_draws(cube: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     signal = (weights @ means**2 - (weights @ means) ** 2) * n / (n - 1) - noise / n_repeats
     total = signal + noise
     return np.median(np.divide(signal, total, out=np.zeros_like(total), where=total > 0), axis=1)
+
+
+def _bounded(ci: tuple[float, float]) -> tuple[float, float]:
+    """Neither correlations nor fractions go beyond one."""
+    return max(ci[0], -1.0), min(ci[1], 1.0)
 
 
 def _constant(cube: np.ndarray) -> np.ndarray:

@@ -10,6 +10,9 @@ import numpy as np
 
 from neurocompare.errors import UserError
 
+MOST_BINS = 100_000
+"""More bins than this are a mistake of units."""
+
 
 def bin_edges(window: Sequence[float], width: float | None = None) -> np.ndarray:
     """Return the edges of the bins of a window.
@@ -39,6 +42,8 @@ def bin_edges(window: Sequence[float], width: float | None = None) -> np.ndarray
     if width <= 0:
         raise UserError(f"bin width is {width:g} s; give a positive number")
     count = round((stop - start) / width)
+    if count > MOST_BINS:
+        raise UserError(f"window of {stop - start:g} s has {count} bins of {width:g} s; both are in s, use wider bins")
     if count < 1 or abs(count * width - (stop - start)) > 1e-6 * width:
         raise UserError(
             f"window of {stop - start:g} s is not a whole number of bins of {width:g} s; change one of them"

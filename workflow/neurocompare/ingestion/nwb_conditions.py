@@ -137,7 +137,8 @@ def _clauses(name, values, condition, where):
         if bound not in condition:
             continue
         limit = condition[bound]
-        if values.dtype.kind not in "fiu" or isinstance(limit, bool) or not isinstance(limit, int | float):
+        odd = isinstance(limit, bool) or not isinstance(limit, int | float) or np.isnan(limit)
+        if values.dtype.kind not in "fiu" or odd:
             raise UserError(f"{where}: '{bound}' needs a number, in a column of numbers; it is {limit!r}")
         yield f"no {name}", ~missing(values)
         # NaN is neither; it has been counted.

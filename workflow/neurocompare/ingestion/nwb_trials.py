@@ -55,6 +55,8 @@ class Trials:
 
     def __init__(self, table: Table, *, align, stimulus, columns, radians):
         self.table, where = table, f"{table.path}: option"
+        if align is not None and not isinstance(align, str):
+            raise UserError(f"{where} 'align' is {align!r}; give the name of one column")
         self.align = align or ("start_time" if "start_time" in table else "timestamp")
         self.event = table.numbers(self.align)
         self.selection = Selection(len(table))

@@ -25,6 +25,7 @@ def pool(
     lacking: str = "condition",
     repeats: int | None = None,
     seed: int = 0,
+    names: Sequence[str] | None = None,
 ) -> xr.DataArray:
     """Join recordings into one pseudo-population.
 
@@ -48,6 +49,8 @@ def pool(
         Trials of each condition; by default as many as the poorest member has of its rarest condition.
     seed : int
         Seed of the draw.
+    names : sequence of str, optional
+        What messages call the members.
 
     Returns
     -------
@@ -64,11 +67,12 @@ def pool(
         If members do not fit together, lack a coordinate, share a unit or have no condition in common, if
         there are fewer trials than `repeats`, or if no member has all conditions.
     """
-    _require_alike(members, [*match, *(where or {})])
+    names = [f"member {k}" for k in range(1, len(members) + 1)] if names is None else names
+    _require_alike(members, [*match, *(where or {})], names)
     if lacking not in LACKING:
         raise UserError(f"pool: 'lacking' is '{lacking}'; use {' or '.join(LACKING)}")
     digests = {name: digest for member in members for name, digest in member.attrs["sha256"].items()}
-    kept = [_selected(member, where or {}) for member in members]
+    kept = [_selected(member, where or {}, name) for member, name in zip(members, names, strict=True)]
     excluded = [member.attrs["excluded"] for member in members] + [{"presentation": s.reasons} for s in kept]
     places = [_places(member, match, selection) for member, selection in zip(members, kept, strict=True)]
     if lacking == "member":
@@ -126,25 +130,21 @@ def pool(
     )
 
 
-def _require_alike(members, match) -> None:
+def _require_alike(members, match, names) -> None:
     if len(members) < 2:
         raise UserError("pool: give at least two recordings")
     first = members[0]
-    for number, member in enumerate(members, 1):
+    for name, member in zip(names, members, strict=True):
         if member.dims != first.dims or "unit" not in member.dims:
-            raise UserError(
-                f"pool: member {number} has dims {member.dims}, member 1 has {first.dims}; ingest them alike"
-            )
+            raise UserError(f"pool: {name} has dims {member.dims}, {names[0]} has {first.dims}; ingest them alike")
         if member.attrs["response"] != first.attrs["response"]:
-            raise UserError(
-                f"pool: member {number} holds '{member.attrs['response']}', member 1 '{first.attrs['response']}'"
-            )
+            raise UserError(f"pool: {name} holds '{member.attrs['response']}', {names[0]} '{first.attrs['response']}'")
         if "time" in first.dims and not np.array_equal(member.coords["time"].values, first.coords["time"].values):
-            raise UserError(f"pool: member {number} has another time axis than member 1; use the same window and bins")
-        for name in match:
-            if name not in member.coords or member.coords[name].dims != ("presentation",):
+            raise UserError(f"pool: {name} has another time axis than {names[0]}; use the same window and bins")
+        for wanted in match:
+            if wanted not in member.coords or member.coords[wanted].dims != ("presentation",):
                 known = ", ".join(str(c) for c in member.coords if member.coords[c].dims == ("presentation",))
-                raise UserError(f"pool: member {number} has no coordinate '{name}' along presentation (it has {known})")
+                raise UserError(f"pool: {name} has no coordinate '{wanted}' along presentation (it has {known})")
     ids, counts = np.unique(
         np.concatenate([m.coords["unit_id"].values.astype(str) for m in members]), return_counts=True
     )
@@ -152,12 +152,15 @@ def _require_alike(members, match) -> None:
         raise UserError(f"pool: unit '{ids[counts.argmax()]}' is in two members; a unit can be pooled once")
 
 
-def _selected(member: xr.DataArray, where: Mapping[str, object]) -> Selection:
+def _selected(member: xr.DataArray, where: Mapping[str, object], name: str) -> Selection:
     """Select the presentations that have all the values asked for."""
     selection = Selection(member.sizes["presentation"])
-    for name, value in where.items():
-        other = [_text(found) != _text(value) for found in member.coords[name].values]
-        selection.drop(np.array(other), f"{name} is not {_text(value)}")
+    for coordinate, value in where.items():
+        held = [_text(found) for found in member.coords[coordinate].values]
+        if _text(value) not in held:
+            values = ", ".join(sorted(set(held))[:10])
+            raise UserError(f"pool: no presentation of {name} has {coordinate} = {_text(value)} (it has {values})")
+        selection.drop(np.array([found != _text(value) for found in held]), f"{coordinate} is not {_text(value)}")
     return selection
 
 
@@ -194,7 +197,8 @@ def _constant(member: xr.DataArray, name: str) -> bool:
 
 
 def _text(value) -> str:
-    return f"{value:.12g}" if isinstance(value, int | float | np.number) else str(value)
+    # Whether something is so may be stored as a number.
+    return f"{float(value):.12g}" if isinstance(value, bool | np.bool_ | int | float | np.number) else str(value)
 
 
 def _names(match: Sequence[str], common: list[tuple]) -> np.ndarray:
