@@ -219,7 +219,11 @@ MISTAKES = {
         ("profile,", "profle,", "figures.0: unknown value 'profle'; did you mean profile?"),
         ("networks: [pixels, trained]", "", "figure 'profile' needs networks; select some, or leave"),
         ("recoveries: [known]", "", "figure 'recovery' needs recoveries"),
-        ("descriptions: [reliability-split=random, nmf-loss=frobenius]", "", "figure 'parts' needs a description nmf-…"),
+        (
+            "descriptions: [reliability-split=random, nmf-loss=frobenius]",
+            "",
+            "figure 'parts' needs a description nmf-…",
+        ),
     ],
 }
 

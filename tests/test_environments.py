@@ -39,20 +39,58 @@ def test_what_fails_leaves_nothing_behind(tmp_path):
     assert not list(freeze.parent.iterdir())
 
 
-def test_no_package_index_is_said_in_one_line(tmp_path, monkeypatch):
-    for name, value in {
-        "PIP_CONFIG_FILE": "/dev/null",
-        "PIP_INDEX_URL": "http://127.0.0.1:9/simple",  # nothing listens to this port
-        "PIP_EXTRA_INDEX_URL": "",
-        "PIP_FIND_LINKS": "",
-        "PIP_RETRIES": "1",
-    }.items():
+NOWHERE = {
+    "PIP_CONFIG_FILE": "/dev/null",
+    "PIP_INDEX_URL": "http://127.0.0.1:9/simple",  # nothing listens to this port
+    "PIP_EXTRA_INDEX_URL": "",
+    "PIP_FIND_LINKS": "",
+    "PIP_RETRIES": "0",
+}
+
+
+@pytest.mark.parametrize("setting", [{}, {"PIP_NO_INDEX": "1"}], ids=["no connection", "no index"])
+def test_no_package_index_is_said_in_one_line(tmp_path, monkeypatch, setting):
+    for name, value in (NOWHERE | setting).items():
         monkeypatch.setenv(name, value)
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("some-package==1.0\n", encoding="utf-8")
-    with pytest.raises(UserError, match="pip cannot reach its package index; run again with a connection, or set"):
+    said = "pip cannot reach its package index, or finds no some-package==1.0 there; run again with a connection, or"
+    with pytest.raises(UserError, match=said) as error:
         environments.build(tmp_path / "a/tool", tmp_path / "a/tool.txt", requirements=requirements)
+    assert "\n" not in str(error.value)
     assert not list((tmp_path / "a").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            ["ERROR: Ignored the following versions that require a different python version: 1.0 Requires-Python >=3.9"]
+            + ["ERROR: Could not find a version that satisfies the requirement a==1.0 (from versions: none)"]
+            + ["ERROR: No matching distribution found for a==1.0"],
+            "No matching distribution found for a==1.0",
+        ),
+        (
+            ["WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError()': /simple/a/"]
+            + ["ERROR: Could not find a version that satisfies the requirement a==1.0 (from versions: 0.8, 0.9)"]
+            + ["ERROR: No matching distribution found for a==1.0"],
+            "No matching distribution found for a==1.0",
+        ),
+        (
+            ["ERROR: Exception:", "Traceback (most recent call last):", '  File "response.py", line 437', "    yield"]
+            + ["urllib3.exceptions.ReadTimeoutError: HTTPSConnectionPool(host='data.invalid'): Read timed out."],
+            "ReadTimeoutError: HTTPSConnectionPool(host='data.invalid'): Read timed out.",
+        ),
+    ],
+    ids=["another Python", "another version", "traceback"],
+)
+def test_what_else_pip_says_is_passed_on_in_one_line(tmp_path, lines, said):
+    text = tmp_path / "stderr"
+    text.write_text("\n".join(lines), encoding="utf-8")
+    pip = script(tmp_path / "pip", f"cat {text} >&2", "exit 1")
+    with pytest.raises(UserError, match=r"^environment of the Allen SDK: pip failed: ") as error:
+        environments._run([pip], "pip")
+    assert str(error.value).endswith(said) and "\n" not in str(error.value)
 
 
 @pytest.fixture

@@ -156,7 +156,13 @@ GRATINGS = [
         [("0.0", "0.04", "0.25"), ("30.0", "0.04", "0.25"), ("null", "null", "null"), ("0.0", "0.08", "0.25")] * 4
     )
 ]
-INVALID = (10.3, 10.45)
+# start, stop, scope, label: presentations 1, 9 and 15 of the gratings are touched by one of them each
+INVALID = [
+    (10.3, 10.45, "EcephysSession", "stimulus"),
+    (42.3, 42.45, "EcephysSession", "all_probes"),
+    (43.8, 43.95, "EcephysProbe", "probeB"),
+]
+PROBES = {"probeA": 810755797, "probeB": 810755799}  # areas: the units in VISl are on the second
 SCENES = [(70.0 + 0.25 * k, str(float(frame)), 9) for k, frame in enumerate([0, 117, -1, 0, 5, 117])]
 _WRITER = """
 import sys
@@ -198,14 +204,17 @@ def _write_ecephys(path, number):
         strain="Transgenic",
         age_in_days=118.0,
     )
-    file, _, group = add_probe_to_nwbfile(file, 810755797, 29999.9, 1249.9, True, "probeA")
-    channels = []
-    for k, (area, *_) in enumerate(UNITS.values()):
-        place = {"probe_vertical_position": 20 * k, "probe_horizontal_position": 43, "probe_channel_number": k}
-        ccf = {f"{axis}_ccf_coordinate": 1.0 for axis in ("anterior_posterior", "dorsal_ventral", "left_right")}
-        more = {"valid_data": True, "structure_acronym": area, "filtering": "AP band", "impedance": 1.0}
-        channels.append({"id": 850126378 + k, "probe_id": 810755797, **place, **ccf, **more})
-    add_ecephys_electrodes(file, channels, group)
+    for probe, probe_id in PROBES.items():
+        file, _, group = add_probe_to_nwbfile(file, probe_id, 29999.9, 1249.9, True, probe)
+        channels = []
+        for k, (area, *_) in enumerate(UNITS.values()):
+            if (area == "VISl") != (probe == "probeB"):
+                continue
+            place = {"probe_vertical_position": 20 * k, "probe_horizontal_position": 43, "probe_channel_number": k}
+            ccf = {f"{axis}_ccf_coordinate": 1.0 for axis in ("anterior_posterior", "dorsal_ventral", "left_right")}
+            more = {"valid_data": True, "structure_acronym": area, "filtering": "AP band", "impedance": 1.0}
+            channels.append({"id": 850126378 + k, "probe_id": probe_id, **place, **ccf, **more})
+        add_ecephys_electrodes(file, channels, group)
     rows = []
     for k, (unit, (_, cutoff, presence, violations, quality)) in enumerate(UNITS.items()):
         quantities = {"amplitude_cutoff": cutoff, "presence_ratio": presence, "isi_violations": violations}
@@ -240,7 +249,10 @@ def _write_ecephys(path, number):
                 **given,
             )
         file.add_time_intervals(table)
-    interval = {"start_time": INVALID[0], "end_time": INVALID[1], "type": "EcephysSession", "id": number}
-    add_invalid_times(file, [dict(interval, label="stimulus")])
+    intervals = [
+        {"start_time": first, "end_time": last, "type": scope, "id": PROBES.get(label, number), "label": label}
+        for first, last, scope, label in INVALID
+    ]
+    add_invalid_times(file, intervals)
     with pynwb.NWBHDF5IO(str(path), "w") as io:
         io.write(file)

@@ -106,6 +106,15 @@ def test_repeats_count_each_stimulus_and_pauses_make_blocks(tmp_path):
     assert array.stimulus.values.tolist() == ["image-005", "image-007", "image-005", "image-005", "image-007"]
     assert array["repeat"].values.tolist() == [0, 0, 1, 2, 1]
     assert array.block.values.tolist() == [0, 0, 0, 1, 1]
+    # Neither are blanks that are left out, as many as there may be in a row, or what leaves the recording.
+    start = 200 + 90 * np.arange(10)
+    table = gratings(start, [0, 45, 0, 45, np.nan, np.nan, np.nan, np.nan, 0, 45])
+    assert np.diff(start[[3, 8]]) / RATE > allen_export.PAUSE
+    array = load(tmp_path, table)
+    assert array.block.values.tolist() == [0] * 6 and array.start_time.values[4] == start[8] / RATE
+    # Numbers of blocks have no gaps.
+    array = load(tmp_path, gratings([100, 800, 1500], [0, np.nan, 0]))
+    assert array.block.values.tolist() == [0, 1]
     # A few dropped frames are no new epoch.
     array = load(tmp_path, scenes([100, 107, 250], [5, 7, 5]), window=[0, 0.2])
     assert array.block.values.tolist() == [0, 0, 0]
@@ -155,6 +164,18 @@ def test_cells_of_a_pool(tmp_path):
     assert load(tmp_path, table, members, cells=[8]).attrs["simultaneous"] is True
     refused(lambda: load(tmp_path, table, members, cells=[8, 9]), "no experiment has cell 9")
     refused(lambda: load(tmp_path, table, members, cells=[9]), "no experiment has cell 9")
+    for cells in ([], 8, "8", ["8"], [8, 8], [8.5], [[8]]):
+        refused(lambda cells=cells: load(tmp_path, table, members, cells=cells), "option 'cells' is no list of ids")
+
+
+def test_cells_of_experiments_that_are_left_out_are_counted(tmp_path):
+    table = scenes([100, 200], [0, 1])
+    members = {"1": ophys(table, 1), "2": ophys(table, 2, cells=(5, 6)), "3": ophys(table, 3, cells=(8,))}
+    for cells in ([6], [8], [10, 20, 30], [20, 6], [5, 6, 8], [30, 8, 5]):
+        array = load(tmp_path, table, members, cells=cells)
+        assert array.attrs["excluded"]["unit"] == {"cell that is not asked for": 6 - len(cells)}
+        assert array.sizes["unit"] == len(cells)
+    assert "unit" not in load(tmp_path, table, members, cells=[5, 6, 8, 10, 20, 30]).attrs["excluded"]
 
 
 def test_the_sdk_response_brings_its_window(tmp_path):
@@ -309,6 +330,11 @@ def ecephys(number=1, **changed):
         "units/isi_violations": np.array([0.5, 0, 0]),
         "spikes/times": np.concatenate(spikes),
         "spikes/index": np.concatenate([[0], np.cumsum([len(times) for times in spikes])]),
+        "spikes/first": np.array([0.0]),
+        "spikes/last": np.array([100.0]),
+        "invalid_times/start_time": np.zeros(0),
+        "invalid_times/stop_time": np.zeros(0),
+        "invalid_times/tags": np.zeros(0, dtype="S1"),
         "presentations/start_time": np.array([40.0, 10, 20, 30]),
         "presentations/valid": np.array([True, True, False, True]),
         "presentations/orientation": np.array([90.0, 225, 0, np.nan]),
@@ -320,6 +346,9 @@ def ecephys(number=1, **changed):
 
 def count(path, sessions=None, **options):
     files = write(path / "e.h5", "ecephys", "drifting_gratings", sessions or {"1": ecephys()})
+    with h5py.File(files["export.h5"], "a") as file:
+        for group in file["experiments"].values():
+            group["spikes"].attrs["margin"] = 5.0
     return allen_ecephys.ingest(files, about=ABOUT, stimulus="drifting_gratings", **options)
 
 
@@ -366,3 +395,115 @@ def test_sessions_are_pooled(tmp_path):
     assert pool.unit_id.values.tolist() == ["11", "21"]
     assert pool.attrs["simultaneous"] is False
     assert sorted(pool.direction.values.tolist()) == [90, 225]
+
+
+def shown(start, **changed):
+    """A session with presentations from these times on, and a unit with 10 spikes per second on each of two probes."""
+    spikes = np.arange(0, 300, 0.1) + 1e-4
+    n = len(start)
+    return ecephys(
+        **{
+            "units/id": np.array([1, 2]),
+            "units/area": np.array(["VISp", "VISl"], dtype="S"),
+            "units/quality": np.array(["good"] * 2, dtype="S"),
+            "units/probe": np.array(["probeA", "probeB"], dtype="S"),
+            "units/amplitude_cutoff": np.zeros(2),
+            "units/presence_ratio": np.ones(2),
+            "units/isi_violations": np.zeros(2),
+            "spikes/times": np.tile(spikes, 2),
+            "spikes/index": np.arange(3) * len(spikes),
+            "presentations/start_time": np.asarray(start, dtype=float),
+            "presentations/valid": np.ones(n, dtype=bool),
+            "presentations/orientation": np.resize([0.0, 90.0], n),
+            "presentations/temporal_frequency": np.ones(n),
+            "presentations/stimulus_block": np.zeros(n),
+        }
+        | changed
+    )
+
+
+def intervals(*rows):
+    columns = zip(*rows, strict=True)
+    return {
+        f"invalid_times/{name}": np.array(values, dtype="S" if name == "tags" else float)
+        for name, values in zip(("start_time", "stop_time", "tags"), columns, strict=True)
+    }
+
+
+STRETCHES = {"spikes/first": np.array([5.0, 95.0]), "spikes/last": np.array([25.0, 115.0])}
+
+
+@pytest.mark.parametrize(
+    ("window", "kept"),
+    [
+        ([0, 2], [10, 14, 18, 100, 104, 108]),
+        ([-5, 2], [10, 14, 18, 100, 104, 108]),
+        ([0, 7], [10, 14, 18, 100, 104, 108]),
+        ([-6, 2], [14, 18, 104, 108]),
+        ([5, 9], [10, 14, 100, 104]),
+        ([-9, 7], [14, 18, 104, 108]),
+    ],
+)
+def test_windows_that_leave_the_exported_spikes_are_counted(tmp_path, window, kept):
+    times = np.array([10, 14, 18, 100, 104, 108])
+    # What the export has of the spikes: only those between first and last.
+    spikes = np.arange(0, 300, 0.1) + 1e-4
+    spikes = spikes[((spikes > 5) & (spikes < 25)) | ((spikes > 95) & (spikes < 115))]
+    changed = {"spikes/times": np.tile(spikes, 2), "spikes/index": np.arange(3) * len(spikes)} | STRETCHES
+    array = count(tmp_path, {"1": shown(times, **changed)}, window=window)
+    assert array.start_time.values.tolist() == kept
+    assert (array.values == 10 * (window[1] - window[0])).all()
+    lost = len(times) - len(kept)
+    reasons = {"presentation": {"window leaves the exported spikes": lost}} if lost else {}
+    assert array.attrs["excluded"] == reasons
+
+
+def test_a_window_that_always_leaves_the_exported_spikes_is_refused(tmp_path):
+    session = {"1": shown([10, 14, 100], **STRETCHES)}
+    said = "window of -5 to 20 s leaves the exported spikes at all presentations: they reach 5 s beyond"
+    refused(lambda: count(tmp_path, session, window=[-5, 20]), said, "give a window nearer to the onset")
+
+
+@pytest.mark.parametrize(
+    ("tags", "areas", "reason"),
+    [
+        ("EcephysSession,7,all_probes", None, "invalid interval of all probes"),
+        ("EcephysProbe,8,probeB", None, "invalid interval of probeB"),
+        ("EcephysProbe,8,probeB", ["VISl"], "invalid interval of probeB"),
+        ("EcephysProbe,8,probeB", ["VISp"], None),
+        ("EcephysProbe,9,probeC", None, None),
+        ("EcephysSession,7,optotagging", None, None),
+        ("EcephysSession,7,stimulus", ["VISp"], "invalid interval"),
+    ],
+)
+def test_intervals_concern_the_windows_that_they_touch(tmp_path, tags, areas, reason):
+    times = [10, 13, 16, 19]
+    session = {"1": shown(times, **intervals((14.0, 14.5, tags), (200, 201, "EcephysSession,7,all_probes")))}
+    # A window is half-open, an interval is closed.
+    for window, touched in (([0, 2], [13]), ([0, 1], []), ([0, 1.1], [13]), ([-2, 1], [16]), ([1.5, 5], [10, 13])):
+        array = count(tmp_path, session, window=window, areas=areas)
+        touched = touched if reason else []
+        assert array.start_time.values.tolist() == [time for time in times if time not in touched]
+        excluded = array.attrs["excluded"].get("presentation", {})
+        assert excluded == ({reason: len(touched)} if touched else {})
+
+
+def test_windows_that_several_intervals_touch_are_counted_once(tmp_path):
+    rows = [(14, 15, f"x,1,{label}") for label in ("probeB", "probeA", "all_probes", "stimulus")]
+    session = {"1": shown([10, 13, 16, 19], **intervals(*rows, (19, 20, "x,1,probeA"), (19, 20, "x,1,probeB")))}
+    array = count(tmp_path, session, window=[0, 2])
+    reasons = {"invalid interval": 1, "invalid interval of probeA": 1}
+    assert array.attrs["excluded"]["presentation"] == reasons and array.sizes["presentation"] == 2
+
+
+def test_blanks_that_are_left_out_are_no_pause_of_spikes_either(tmp_path):
+    orientation = np.array([0, 90, np.nan, np.nan, np.nan, np.nan, 0, 90])
+    session = shown(10 + 3 * np.arange(8), **{"presentations/orientation": orientation})
+    del session[1]["presentations/stimulus_block"]
+    assert count(tmp_path, {"1": session}).block.values.tolist() == [0, 0, 0, 0]
+
+
+def test_an_export_without_what_it_kept_is_made_again(tmp_path):
+    session = ecephys()
+    del session[1]["spikes/first"]
+    refused(lambda: count(tmp_path, {"1": session}), "e.h5: not a readable export", "remove it and run again")

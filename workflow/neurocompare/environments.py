@@ -6,6 +6,7 @@ versions in it, written last: what depends on the environment depends on that fi
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -164,18 +165,29 @@ _ISOLATED = ("-E", "-s", "-B", "-X", "utf8")
 def _run(command: list[str], what: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
-        if "connection broken by" in done.stderr:
+        if package := _nowhere(done.stderr):
             raise UserError(
-                "environment of the Allen SDK: pip cannot reach its package index; run again with a connection, or set "
-                "PIP_FIND_LINKS to a folder with the packages"
+                f"environment of the Allen SDK: pip cannot reach its package index, or finds no {package} there; run "
+                "again with a connection, or set PIP_FIND_LINKS to a folder with the packages"
             )
         raise UserError(f"environment of the Allen SDK: {what} failed: {_reason(done.stderr, done.returncode)}")
     return done.stdout
 
 
+def _nowhere(stderr: str) -> str:
+    """Return the package of which pip found no version at all, not even one for another Python.
+
+    Without an index, or with one that refuses, pip says nothing else: of a broken connection it tells only if it may
+    try again.
+    """
+    found = re.search(r"satisfies the requirement (\S+).*\(from versions: none\)", stderr)
+    return found[1] if found and "require a different python version" not in stderr.lower() else ""
+
+
 def _reason(stderr: str, status: int) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    marked = [line for line in lines if line.lower().startswith("error:")]
+    # Above a traceback stands "ERROR: Exception:", and what happened in its last line.
+    marked = [line for line in lines if line.lower().startswith("error:") and not line.endswith(":")]
     last = (marked or lines or [f"ended with status {status} and no message"])[-1]
     return last[len("error:") :].strip() if last.lower().startswith("error:") else last
 
