@@ -8,6 +8,7 @@ import pytest
 
 from neurocompare import files, locks
 from neurocompare.errors import UserError
+from neurocompare.jobs import job
 
 
 @pytest.fixture
@@ -68,7 +69,50 @@ def test_without_a_checksum_the_first_sight_of_a_file_is_recorded_and_holds_ever
     assert locks.verified(paths, dict.fromkeys(checksums, ""))[1]["a.npy"] == files.sha256(paths[0])
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"size": 1}', '{"size": "x", "sha256": "", "origin": ""}'])
+def test_what_is_recorded_at_first_sight_is_told_in_the_log_of_the_job(pair, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    paths, checksums = pair
+    with job(tmp_path / "job.log"):
+        locks.verified(paths, checksums | {"a.npy": ""})
+        locks.verified(paths, checksums | {"a.npy": ""})
+    line = f"{paths[0]}: no checksum is known; recorded in {locks.path_of(paths[0])}\n"
+    assert (tmp_path / "job.log").read_text() == capsys.readouterr().err == line
+
+
+def test_a_lock_that_cannot_be_written_is_told_as_such(pair, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths, checksums = pair
+    lock = locks.path_of(paths[0])
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/checksums").write_text("in the place of the folder")
+    with pytest.raises(UserError) as caught:
+        locks.verified(paths, dict.fromkeys(checksums, ""))
+    told = (
+        f"{lock}: the checksum of {paths[0]} cannot be recorded there (Not a directory); make {lock.parent} writable, "
+    )
+    assert str(caught.value) == f"{told}or give 'sha256: {checksums['a.npy']}' in the catalogue"
+
+
+def test_a_lock_that_cannot_be_read_is_told_as_such(pair, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths, checksums = pair
+    lock = locks.path_of(paths[0])
+    lock.mkdir(parents=True)
+    with pytest.raises(UserError, match=f"^{lock}: cannot be read .Is a directory"):
+        locks.verified(paths, dict.fromkeys(checksums, ""))
+
+
+def test_a_lock_of_a_file_whose_length_was_not_stated_is_read_like_any_other(pair, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths, checksums = pair
+    assert locks.agreed(paths[0], "there", length_stated=False) == locks.agreed(paths[0], "there")
+    kept = {"size": 5, "sha256": checksums["a.npy"], "origin": "there", "length": "not stated"}
+    assert json.loads(locks.path_of(paths[0]).read_text()) == locks.read(locks.path_of(paths[0])) == kept
+    locks.agreed(paths[1], "there")
+    assert locks.read(locks.path_of(paths[1]))["length"] == "stated"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "1", '{"size": 1}', '{"size": "x", "sha256": "", "origin": ""}'])
 def test_a_damaged_lock_is_named(pair, tmp_path, monkeypatch, content):
     monkeypatch.chdir(tmp_path)
     paths, checksums = pair

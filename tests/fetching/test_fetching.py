@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import json
+import random
 import socket
 import subprocess
 import sys
@@ -216,6 +218,59 @@ def test_what_is_no_archive_or_a_damaged_one_is_a_failure(server, path):
     whole = tarred({"x.npy": bytes(hashlib.shake_256(b"noise").digest(200_000))})
     url = server.serve("/cut", (200, whole[: len(whole) // 2]))
     assert "damaged archive" in refused(path, [{"url": url, "member": "x.npy"}])
+
+
+def test_a_cut_archive_is_removed_whatever_is_wrong_with_it(server, path):
+    """Cut between two members, a tar archive looks whole; it just lacks the second."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name in ("d/first.bin", "d/file.bin"):
+            info = tarfile.TarInfo(name)
+            info.size = 51_200
+            archive.addfile(info, io.BytesIO(BODY[:51_200]))
+    whole = stream.getvalue()
+    url = server.serve("/x.tar", (200, whole[: 512 + 51_200], {"Content-Length": ""}), (200, whole))
+    source = {"url": url, "member": "d/file.bin"}
+    kept = path.parent.parent / ".archives"
+    message = refused(path, [source], checksum="md5:" + hashlib.md5(BODY[:51_200]).hexdigest())
+    name = hashlib.sha256(url.encode()).hexdigest()[:16]
+    assert f"0 files in the archive match 'd/file.bin' ({kept / name}, removed)" in message
+    assert not (kept / name).exists()
+    fetch(path, checksum=hashlib.sha256(BODY[:51_200]).hexdigest(), sources=[source], log=quiet)
+    assert server.count("/x.tar") == 2 and (kept / name).exists()
+
+
+def test_an_archive_with_the_published_checksum_is_kept_and_another_is_not(server, path):
+    """A wrong name in the catalogue must not cost a second download, nor an old archive last for ever."""
+    body = zipped({"x.npy": BODY})
+    md5 = hashlib.md5(body).hexdigest()
+    listed = {"id": 1, "name": "a.zip", "size": len(body), "download_url": server.host("/a.zip", body)}
+
+    def publish(digest):
+        content = json.dumps([listed | {"computed_md5": digest}]).encode()
+        server.serve("/v2/articles/1/files?page=1&page_size=1000", (200, content))
+
+    publish(md5)
+    source = {"figshare": "1", "name": "a.zip", "api": server.address}
+    message = refused(path, [source | {"member": "y.npy"}])
+    assert "0 files in the archive match 'y.npy'" in message and "kept, as it has the published checksum" in message
+    fetch(path, checksum=SHA, sources=[source | {"member": "x.npy"}], log=quiet)
+    assert server.count("/a.zip") == 1
+    publish("0" * 32)
+    assert "removed)" in refused(path.with_name("y.bin"), [source | {"member": "y.npy"}])
+    assert not [p for p in (path.parent.parent / ".archives").iterdir() if p.suffix != ".lock"]
+
+
+def test_a_damaged_bz2_archive_is_damage_and_not_a_fault_of_the_disk(server, path):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:bz2") as archive:
+        info = tarfile.TarInfo("x.npy")
+        info.size = 2_000_000
+        archive.addfile(info, io.BytesIO(random.Random(0).randbytes(2_000_000)))
+    damaged = bytearray(stream.getvalue())
+    damaged[1_200_000:1_200_100] = bytes(100)
+    url = server.serve("/x.tar.bz2", (200, bytes(damaged)))
+    assert "damaged archive (" in refused(path, [{"url": url, "member": "x.npy"}])
 
 
 def test_a_good_file_that_is_there_is_left_alone(path):

@@ -8,7 +8,7 @@ import urllib.parse
 import pytest
 
 from neurocompare.errors import UserError
-from neurocompare.fetching import fetch
+from neurocompare.fetching import fetch, services
 from neurocompare.fetching.services import DRYAD_TOKEN
 
 BODY = random.Random(0).randbytes(300_000)
@@ -126,6 +126,49 @@ def test_a_service_that_answers_nonsense_or_nothing(server, path):
     assert "answers no list of files" in refused(path, source)
 
 
+ODD = [{}, [], None, "x", 1, {"message": "?"}, {"data": None}, {"data": {"attributes": {}}}, {"results": [{}]}]
+ODD += [[{"id": 1, "name": "x"}], [{"name": "x"}], [1], {"_links": {"stash:version": {"href": 1}}}]
+SERVICES = {
+    "figshare": ({"figshare": "1", "name": "x"}, "/v2/articles/1/files?page=1&page_size=1000"),
+    "dryad": ({"dryad": "10.1/x", "name": "x"}, "/api/v2/datasets/doi%3A10.1%2Fx"),
+    "dandi": ({"dandi": "1", "path": "x"}, "/api/dandisets/1/versions/draft/assets/?path=x&page_size=100"),
+    "osf": ({"osf": "abc"}, "/v2/files/abc/"),
+}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("content", ODD, ids=str)
+def test_a_service_that_answers_in_another_form_leads_to_the_next_source(server, path, service, content):
+    source, asked = SERVICES[service]
+    source |= {"api": server.address}
+    server.serve(asked, answer(content))
+    message = refused(path, source)
+    known = ("answers in another form (", "answers no list of files", "is not public", "0 files of article")
+    assert f"({service} " in message and any(part in message for part in known)
+    there = server.host("/f", BODY)
+    assert fetch(path, checksum="", sources=[source, {"url": there}], log=quiet) == there
+
+
+@pytest.mark.parametrize("link", ["file:///etc/hostname", "ftp://127.0.0.1/f", "/f", "", None, 5, "http://[/"])
+def test_a_link_to_something_else_than_the_web_is_not_followed(server, path, link):
+    items = [item(server, 1, "f.npy") | {"download_url": link}]
+    assert "figshare answers in another form (" in refused(path, figshare(server, items) | {"name": "f.npy"})
+
+
+@pytest.mark.parametrize("size", ["300000", 300_000, None, "unknown", 3e5])
+def test_sizes_are_numbers_or_not_known(server, path, size):
+    items = [item(server, 1, "f.npy") | {"size": size}]
+    assert fetched(path, figshare(server, items) | {"name": "f.npy"}) == BODY
+
+
+def test_a_file_of_another_size_than_published_is_refused_without_any_checksum(server, path):
+    attributes = {"size": len(BODY), "extra": None}
+    short = server.host("/short", BODY[:300])
+    server.serve("/v2/files/abc/", answer({"data": {"attributes": attributes, "links": {"download": short}}}))
+    message = refused(path, {"osf": "abc", "api": server.address})
+    assert "the file there has 300 bytes, but 300000 are published" in message
+
+
 # Dryad
 
 
@@ -179,6 +222,40 @@ def test_dryad_with_a_token(server, path, monkeypatch, digest):
     # The token went to Dryad, and not to the host of the files.
     shown = [asked for asked, headers in server.requests if "Authorization" in headers]
     assert shown == ["/api/v2/files/7/download"]
+
+
+@pytest.mark.parametrize(
+    ("api", "sent"),
+    [
+        ("https://mirror.invalid", True),
+        ("http://mirror.invalid", False),
+        ("http://localhost:1", True),
+        ("http://127.0.0.1:1", True),
+        ("http://127.0.0.1.invalid", False),
+    ],
+)
+def test_the_token_of_dryad_is_sent_over_https_only(monkeypatch, api, sent):
+    monkeypatch.setenv(DRYAD_TOKEN, "secret\n")
+    files = {"_embedded": {"stash:files": listed()}}
+    dataset = {"_links": {"stash:version": {"href": "/v/1"}}}
+    monkeypatch.setattr(services, "get_json", lambda url: files if "/files" in url else dataset)
+    remote = services.resolve({"dryad": "10.1/x", "name": "matrixWithIds.mat", "api": api})
+    assert remote.headers == ({"Authorization": "Bearer secret"} if sent else {})
+
+
+def test_the_token_of_dryad_does_not_go_where_a_link_leads(server, path, monkeypatch):
+    """Appended to the address of the service, this link would make it the user name at another host."""
+    monkeypatch.setenv(DRYAD_TOKEN, "secret")
+    files = listed()
+    files[0]["_links"]["stash:download"]["href"] = "@elsewhere.invalid/f"
+    message = refused(path, dryad(server, files, token="secret") | {"name": "matrixWithIds.mat"})
+    assert "dryad answers in another form" in message and "secret" not in message
+
+
+def test_a_token_that_cannot_be_sent_is_not_repeated(server, path, monkeypatch):
+    monkeypatch.setenv(DRYAD_TOKEN, "sec\nret")
+    message = refused(path, dryad(server, listed(), token="x") | {"name": "matrixWithIds.mat"})
+    assert "characters that cannot be sent" in message and "ret" not in message.replace("secret", "")
 
 
 def test_dryad_without_a_token_says_what_to_do(server, path):

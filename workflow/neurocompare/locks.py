@@ -6,6 +6,8 @@ it, and everybody who runs the study works on the same bytes.
 
 import hashlib
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from neurocompare import files
@@ -14,7 +16,14 @@ from neurocompare.errors import UserError
 FOLDER = Path("data/checksums")
 
 
-def verified(paths: list[Path], checksums: dict[str, str]) -> tuple[dict[str, Path], dict[str, str]]:
+def _print(line: str) -> None:
+    # Where the logs of jobs are taken from.
+    print(line, file=sys.stderr)
+
+
+def verified(
+    paths: list[Path], checksums: dict[str, str], *, log: Callable[[str], object] = _print
+) -> tuple[dict[str, Path], dict[str, str]]:
     """Check files before anything reads them.
 
     Parameters
@@ -23,6 +32,8 @@ def verified(paths: list[Path], checksums: dict[str, str]) -> tuple[dict[str, Pa
         The files.
     checksums : dict of str to str
         By file name: a SHA-256, or ``md5:`` and an MD5; where it is empty, the file has to agree with its lock.
+    log : callable
+        Called with a line for each file that is recorded because nothing is known of it.
 
     Returns
     -------
@@ -35,7 +46,7 @@ def verified(paths: list[Path], checksums: dict[str, str]) -> tuple[dict[str, Pa
     ------
     UserError
         If a file can't be read or its checksum differs; the message names the file, what was expected and
-        what was found.
+        what was found. If a lock can't be read or written.
     """
     digests = {}
     for path in paths:
@@ -51,7 +62,11 @@ def verified(paths: list[Path], checksums: dict[str, str]) -> tuple[dict[str, Pa
                     )
                 digests[path.name] = found["sha256"]
             else:
+                lock = path_of(path)
+                new = read(lock) is None
                 digests[path.name] = agreed(path, "put there by hand")
+                if new:
+                    log(f"{path}: no checksum is known; recorded in {lock}")
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror}); put the right file there") from error
     return {path.name: path for path in paths}, digests
@@ -102,25 +117,29 @@ def read(lock: Path) -> dict | None:
     Returns
     -------
     dict or None
-        ``size`` in bytes, ``sha256`` and ``origin``; None if there is no lock yet.
+        ``size`` in bytes, ``sha256``, ``origin`` and ``length`` (``"stated"``, or ``"not stated"`` if the server
+        did not say how long the file was); None if there is no lock yet.
 
     Raises
     ------
     UserError
-        If it is damaged.
+        If it is damaged or can't be read.
     """
     try:
         content = json.loads(lock.read_text(encoding="utf-8"))
-        return {"size": int(content["size"]), "sha256": str(content["sha256"]), "origin": str(content["origin"])}
-    except FileNotFoundError:
+        known = {"size": int(content["size"]), "length": str(content.get("length", "stated"))}
+        return known | {key: str(content[key]) for key in ("sha256", "origin")}
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise UserError(f"{lock}: cannot be read ({error.strerror}); make this lock readable") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{lock}: not a readable lock ({error!r}); restore it, or remove it to trust the file"
         ) from error
 
 
-def agreed(file: Path, origin: str) -> str:
+def agreed(file: Path, origin: str, *, length_stated: bool = True) -> str:
     """Check a file against its lock, or make the lock if there is none.
 
     Parameters
@@ -129,6 +148,8 @@ def agreed(file: Path, origin: str) -> str:
         A raw file.
     origin : str
         Where it comes from; recorded in a new lock.
+    length_stated : bool
+        Whether it is known that it did not end early; if not, a new lock tells so.
 
     Returns
     -------
@@ -138,7 +159,7 @@ def agreed(file: Path, origin: str) -> str:
     Raises
     ------
     UserError
-        If the file differs from what the lock recorded.
+        If the file differs from what the lock recorded, or a new lock can't be written.
     """
     lock = path_of(file)
     known, size = read(lock), file.stat().st_size
@@ -149,9 +170,16 @@ def agreed(file: Path, origin: str) -> str:
         )
     found = files.sha256(file)
     if known is None:
-        with files.written(lock) as temporary:
-            content = {"size": size, "sha256": found, "origin": origin}
-            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        content = {"size": size, "sha256": found, "origin": origin}
+        content |= {} if length_stated else {"length": "not stated"}
+        try:
+            with files.written(lock) as temporary:
+                temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UserError(
+                f"{lock}: the checksum of {file} cannot be recorded there ({error.strerror}); make {lock.parent} "
+                f"writable, or give 'sha256: {found}' in the catalogue"
+            ) from error
     elif found != known["sha256"]:
         raise UserError(
             f"{file}: sha256 is {found}, but {lock} recorded {known['sha256']}; remove the file, to have it fetched "

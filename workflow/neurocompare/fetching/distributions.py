@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from neurocompare.fetching.http import TIMEOUT, Failed
+from neurocompare.fetching.failures import Failed
+from neurocompare.fetching.http import TIMEOUT
 
 
 def distribution(source: dict, folder: Path) -> Path:

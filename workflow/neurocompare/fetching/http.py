@@ -15,6 +15,8 @@ from pathlib import Path
 
 from neurocompare import files
 from neurocompare.errors import UserError
+from neurocompare.fetching import answers
+from neurocompare.fetching.failures import Failed, Transient
 
 TIMEOUT = 20.0
 """Seconds without an answer or without data after which a connection counts as dead."""
@@ -29,16 +31,13 @@ LARGE = 100_000_000
 """Bytes above which licence and citation are shown before a download."""
 
 _BLOCK = 1 << 18
+_PUBLIC = ("user-agent", "accept", "accept-encoding", "range", "if-range")
+"""Headers that any host may see."""
+
+_ABOUT_US = {"User-Agent": "neurocompare", "Accept-Encoding": "identity"}
+
 _REPORT = 3.0
 """Seconds between lines of progress."""
-
-
-class Failed(Exception):
-    """The source cannot give the file; the next one is tried."""
-
-
-class Transient(Failed):
-    """The same address may answer if it is asked again."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,8 @@ class Remote:
     digests : dict of str to str
         Checksums that the source publishes, by algorithm (``md5``, ``sha256``).
     headers : dict of str to str
-        Sent with the request, but never to another host that it is redirected to.
+        Sent with the request, but never to another host, port or scheme that it is redirected to (other than from
+        http to https).
     refusal : str
         What to say if the source wants to know who is asking.
     """
@@ -86,12 +86,16 @@ class Terms:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follow redirects without telling another host who we are."""
+    """Follow redirects without telling anybody else who we are."""
 
     def redirect_request(self, request, file, code, message, headers, url):
+        _require_web(url)
         new = super().redirect_request(request, file, code, message, headers, url)
-        if new is not None and urllib.parse.urlsplit(url).netloc != urllib.parse.urlsplit(request.full_url).netloc:
-            new.headers = {k: v for k, v in new.headers.items() if k.lower() != "authorization"}
+        before, after = (urllib.parse.urlsplit(one.lower()) for one in (request.full_url, url))
+        # From https to http, everybody on the way could read it.
+        same = before.netloc == after.netloc and after.scheme in (before.scheme, "https")
+        if new is not None and not same:
+            new.headers = {name: value for name, value in new.headers.items() if name.lower() in _PUBLIC}
         return new
 
 
@@ -118,7 +122,7 @@ def get_json(url: str, headers: dict[str, str] | None = None) -> object:
 
     def ask() -> bytes:
         with _opened(url, {"Accept": "application/json"} | (headers or {}), "") as response:
-            return response.read()
+            return _read(response, None)
 
     try:
         return json.loads(_patiently(ask, url, lambda: 0, print_nothing))
@@ -130,7 +134,7 @@ def print_nothing(line: str) -> None:
     """Take a line of progress and drop it."""
 
 
-def download(remote: Remote, target: Path, terms: Terms, *, checked: bool) -> None:
+def download(remote: Remote, target: Path, terms: Terms, *, checked: bool) -> bool:
     """Download a file, going on where an earlier download of the same file stopped.
 
     Parameters
@@ -146,6 +150,11 @@ def download(remote: Remote, target: Path, terms: Terms, *, checked: bool) -> No
         Whether a checksum will be compared afterwards. Without one, a download goes on only if the server
         confirms that the file is still the same.
 
+    Returns
+    -------
+    bool
+        Whether the length of the file was stated. If not, it may have ended early.
+
     Raises
     ------
     Failed
@@ -155,7 +164,7 @@ def download(remote: Remote, target: Path, terms: Terms, *, checked: bool) -> No
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     _require_allowed(remote.size, remote.url, terms)
-    _patiently(lambda: _attempt(remote, target, terms, checked), remote.url, lambda: _size(target), terms.log)
+    return _patiently(lambda: _attempt(remote, target, terms, checked), remote.url, lambda: _size(target), terms.log)
 
 
 def discard(target: Path) -> None:
@@ -165,58 +174,81 @@ def discard(target: Path) -> None:
 
 
 def _patiently(call, url: str, progress: Callable[[], int], log):
-    """Call until it succeeds, its fault is final, or it fails several times without any progress."""
-    failures, before = 0, progress()
+    """Call until it succeeds, its fault is final, or it fails several times in vain, or loses what had arrived."""
+    failures, restarts, before = 0, 0, progress()
     while True:
         try:
             return call()
         except Transient as error:
             now = progress()
             failures = 1 if now > before else failures + 1
+            restarts += now < before
             before = now
-            if failures == ATTEMPTS:
+            if ATTEMPTS in (failures, restarts):
                 raise Failed(f"{error} ({ATTEMPTS} attempts)") from error
             log(f"{url}: {error}; asking again")
             time.sleep(BACK_OFF * 2 ** (failures - 1))
 
 
-def _attempt(remote: Remote, target: Path, terms: Terms, checked: bool) -> None:
-    offset, validator = _resumable(remote, target, checked)
+def _attempt(remote: Remote, target: Path, terms: Terms, checked: bool) -> bool:
+    offset, note = _resumable(remote, target, checked)
     headers = dict(remote.headers)
     if offset:
-        headers |= {"Range": f"bytes={offset}-"} | ({"If-Range": validator} if validator else {})
+        headers |= {"Range": f"bytes={offset}-"} | ({"If-Range": str(note["validator"])} if note["validator"] else {})
     try:
         with _opened(remote.url, headers, remote.refusal) as response:
-            if response.status == 206:
-                _require_continued(response.headers.get("Content-Range", ""), offset, target)
-            elif response.status != 200:
-                # Some hosts answer 202 to whom they take for a robot.
+            # Some hosts answer 202 to whom they take for a robot.
+            if response.status not in ((200, 206) if offset else (200,)):
                 raise Failed(f"HTTP {response.status} {response.reason} instead of the file")
+            if response.status == 206:
+                _require_continued(response.headers, offset, note, remote, target)
             else:
                 offset = 0
+            expected = _expected(response.headers, offset > 0, remote, target, checked)
+            if not offset:
+                discard(target)
                 _write_note(target, remote.url, response.headers)
-            stated = int(response.headers.get("Content-Length") or 0)
-            _receive(response, target, offset, stated + offset if stated else 0, remote, terms)
+            # The last of the chunks of a body says that it is the last.
+            known = expected is not None or response.chunked
+            if not known and not checked:
+                terms.log(f"{remote.url}: the length is not stated; if the file ends early, it cannot be noticed")
+            _receive(response, target, offset, expected or 0, remote, terms)
+            return known
     except urllib.error.HTTPError as error:
-        if error.code == 416 and offset and offset == (_total(error.headers.get("Content-Range", "")) or remote.size):
-            return
         if error.code == 416 and offset:
+            length = answers.length(error.headers, part=True)
+            if offset == (remote.size if length is None else length) and not answers.changed(error.headers, note):
+                return True
             discard(target)
             raise Transient("what had arrived of the file is of no use") from error
         raise _refused(error, remote.refusal) from error
 
 
-def _receive(response, target: Path, offset: int, stated: int, remote: Remote, terms: Terms) -> None:
-    expected = stated or remote.size or 0
+def _expected(headers, part: bool, remote: Remote, target: Path, checked: bool) -> int | None:
+    """Return how many bytes the whole file has, where that is known; refuse what cannot be the file."""
+    try:
+        expected = answers.require_size(answers.length(headers, part=part), remote.size)
+        if remote.size is None and not checked:
+            answers.require_data(headers, target, remote.url)
+    except Failed:
+        # The rest is of no use; then, neither is the beginning.
+        if part:
+            discard(target)
+        raise
+    return expected
+
+
+def _receive(response, target: Path, offset: int, expected: int, remote: Remote, terms: Terms) -> None:
     _require_allowed(expected, remote.url, terms)
     if expected >= LARGE:
         terms.log(f"{remote.url}: {_bytes(expected)}{f' ({_bytes(offset)} of it are here already)' if offset else ''}")
         terms.log(terms.notice)
     size, started, reported = offset, time.monotonic(), time.monotonic()
     with open(target, "ab" if offset else "wb") as file:
-        while block := _read(response):
-            if size == 0:
-                _require_no_page(block, target)
+        while block := _read(response, _BLOCK):
+            if size == 0 and answers.is_page(block, target):
+                discard(target)
+                raise Failed("an HTML page instead of the file")
             size += len(block)
             _require_allowed(size, remote.url, terms)
             file.write(block)
@@ -231,18 +263,22 @@ def _receive(response, target: Path, offset: int, stated: int, remote: Remote, t
     if expected and size > expected:
         discard(target)
         raise Failed(f"sends {size} bytes instead of {expected}")
+    if size == 0:
+        discard(target)
+        raise Failed("an empty file")
 
 
-def _read(response) -> bytes:
+def _read(response, size: int | None) -> bytes:
     try:
-        return response.read(_BLOCK)
+        return response.read(size)
     except (OSError, http.client.HTTPException) as error:
         raise _fault(error) from error
 
 
 def _opened(url: str, headers: dict[str, str], refusal: str):
-    request = urllib.request.Request(url, headers={"User-Agent": "neurocompare"} | headers)
+    _require_web(url)
     try:
+        request = urllib.request.Request(url, headers=_ABOUT_US | headers)
         return urllib.request.build_opener(_Redirects).open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code == 416:
@@ -252,6 +288,14 @@ def _opened(url: str, headers: dict[str, str], refusal: str):
         raise _fault(error.reason) from error
     except (OSError, http.client.HTTPException) as error:
         raise _fault(error) from error
+    except ValueError as error:
+        # Not in its own words, which may repeat a token.
+        raise Failed("the address, or a header of the request, has characters that cannot be sent") from error
+
+
+def _require_web(url: str) -> None:
+    if not url.lower().startswith(("http://", "https://")):
+        raise Failed(f"'{url}' is not an address of the web")
 
 
 def _refused(error: urllib.error.HTTPError, refusal: str) -> Failed:
@@ -277,26 +321,24 @@ def _fault(reason: object) -> Failed:
     return Failed(str(reason) or type(reason).__name__)
 
 
-def _resumable(remote: Remote, target: Path, checked: bool) -> tuple[int, str]:
-    """How many bytes of the same file are here already, and what the server called its state."""
+def _resumable(remote: Remote, target: Path, checked: bool) -> tuple[int, dict]:
+    """How many bytes of the same file are here already, and what the server said of its state."""
     try:
         note = json.loads(_note(target).read_text(encoding="utf-8"))
-        size, validator = _size(target), str(note["validator"])
-        if note["url"] == remote.url and size and (validator or checked):
-            return size, validator
+        size = _size(target)
+        if note["url"] == remote.url and size and (str(note["validator"]) or checked):
+            return size, note
     except (OSError, ValueError, KeyError, TypeError):
         # Without a readable note, what is here may be of another file: it is fetched from the start.
         pass
     discard(target)
-    return 0, ""
+    return 0, {}
 
 
 def _write_note(target: Path, url: str, headers) -> None:
-    tag = headers.get("ETag", "")
-    # A weak tag does not promise the same bytes.
-    validator = headers.get("Last-Modified", "") if tag.startswith("W/") or not tag else tag
+    note = {"url": url, "validator": answers.validator(headers), "size": answers.length(headers)}
     with files.written(_note(target)) as temporary:
-        temporary.write_text(json.dumps({"url": url, "validator": validator}), encoding="utf-8")
+        temporary.write_text(json.dumps(note), encoding="utf-8")
 
 
 def _note(target: Path) -> Path:
@@ -307,15 +349,19 @@ def _size(target: Path) -> int:
     return os.path.getsize(target) if target.exists() else 0
 
 
-def _require_continued(content_range: str, offset: int, target: Path) -> None:
+def _require_continued(headers, offset: int, note: dict, remote: Remote, target: Path) -> None:
+    """Refuse an answer that is not the rest of the same file; the next attempt starts from the beginning."""
+    content_range = headers.get("Content-Range", "")
+    reason = ""
     if not content_range.startswith(f"bytes {offset}-"):
+        reason = f"continues at '{content_range}' instead of byte {offset}"
+    elif answers.changed(headers, note):
+        reason = "the file has changed since its first part was sent"
+    elif answers.length(headers, part=True) is None and remote.size is None:
+        reason = "continues without saying how long the file is"
+    if reason:
         discard(target)
-        raise Transient(f"continues at '{content_range}' instead of byte {offset}")
-
-
-def _total(content_range: str) -> int:
-    total = content_range.rpartition("/")[2]
-    return int(total) if total.isdigit() else 0
+        raise Transient(reason)
 
 
 def _require_allowed(size: int | None, url: str, terms: Terms) -> None:
@@ -324,13 +370,6 @@ def _require_allowed(size: int | None, url: str, terms: Terms) -> None:
             f"{url}: {_bytes(size)} are more than 'largest_download_gb: {terms.limit / 1e9:g}' in config/config.yaml "
             "allows; raise it, or put the file there by hand"
         )
-
-
-def _require_no_page(block: bytes, target: Path) -> None:
-    start = block[:200].lstrip().lower()
-    if start.startswith((b"<!doctype html", b"<html")) and target.suffix not in (".html", ".htm"):
-        discard(target)
-        raise Failed("an HTML page instead of the file")
 
 
 def _bytes(count: float) -> str:

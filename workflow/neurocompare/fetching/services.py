@@ -8,7 +8,9 @@ import fnmatch
 import os
 import urllib.parse
 
-from neurocompare.fetching.http import Failed, Remote, get_json
+from neurocompare.fetching.answers import number
+from neurocompare.fetching.failures import Failed
+from neurocompare.fetching.http import Remote, get_json
 
 FIGSHARE = "https://api.figshare.com"
 DRYAD = "https://datadryad.org"
@@ -16,7 +18,7 @@ DANDI = "https://api.dandiarchive.org"
 OSF = "https://api.osf.io"
 
 DRYAD_TOKEN = "DRYAD_TOKEN"
-"""Environment variable with a token of Dryad's API."""
+"""Environment variable with a token of Dryad's API; it is sent over https only, or to this machine."""
 
 _DRYAD_REFUSAL = (
     f"Dryad gives files to account holders only; set {DRYAD_TOKEN} to a token made at datadryad.org/account, "
@@ -42,11 +44,18 @@ def resolve(source: dict) -> Remote:
     Raises
     ------
     Failed
-        If the service does not answer, or not just one file matches.
+        If the service does not answer, or answers in a form that is not known, or not just one file matches.
     """
     for service, function in _SERVICES.items():
         if service in source:
-            return function(source)
+            try:
+                remote = function(source)
+                scheme = urllib.parse.urlsplit(remote.url).scheme
+            except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+                raise Failed(f"{service} answers in another form ({error!r})") from error
+            if scheme not in ("http", "https"):
+                raise Failed(f"{service} answers in another form ('{remote.url}' in the place of an address)")
+            return remote
     return Remote(source["url"])
 
 
@@ -67,7 +76,7 @@ def _figshare(source: dict) -> Remote:
     item = by_name[_only(by_name, source["name"], f"article {source['figshare']}")]
     md5 = item.get("computed_md5") or item.get("supplied_md5") or ""
     linked = item.get("is_link_only")
-    return Remote(item["download_url"], None if linked else int(item["size"]), {"md5": md5} if md5 else {})
+    return Remote(item["download_url"], None if linked else number(item.get("size")), {"md5": md5} if md5 else {})
 
 
 def _dryad(source: dict) -> Remote:
@@ -75,25 +84,25 @@ def _dryad(source: dict) -> Remote:
     doi = urllib.parse.quote(f"doi:{source['dryad']}", safe="")
     dataset = get_json(f"{base}/api/v2/datasets/{doi}")
     version = _linked(dataset, "stash:version", f"data set {source['dryad']}")
-    address, by_path = f"{base}{version}/files?page=1&per_page=100", {}
+    address, by_path = f"{base}{_local(version)}/files?page=1&per_page=100", {}
     for _ in range(_MOST_PAGES):
         page = get_json(address)
         by_path |= {item["path"]: item for item in page.get("_embedded", {}).get("stash:files", [])}
         following = page.get("_links", {}).get("next", {}).get("href")
-        if not following or base + following == address:
+        if not following or base + _local(following) == address:
             break
         address = base + following
     item = by_path[_only(by_path, source["name"], f"data set {source['dryad']}")]
     algorithm = str(item.get("digestType", "")).replace("sha-256", "sha256")
     digests = {algorithm: item["digest"]} if algorithm in ("md5", "sha256") and item.get("digest") else {}
-    token = os.environ.get(DRYAD_TOKEN)
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    token = os.environ.get(DRYAD_TOKEN, "").strip()
+    headers = {"Authorization": f"Bearer {token}"} if token and _confidential(base) else {}
     # Without permission to download, the link is left out of the list.
     links = item.get("_links", {})
     href = (links.get("stash:download") or links.get("stash:file-download") or {}).get("href")
     if not href:
         raise Failed(_DRYAD_REFUSAL)
-    return Remote(base + href, int(item["size"]), digests, headers, _DRYAD_REFUSAL)
+    return Remote(base + _local(href), number(item.get("size")), digests, headers, _DRYAD_REFUSAL)
 
 
 def _dandi(source: dict) -> Remote:
@@ -112,14 +121,14 @@ def _dandi(source: dict) -> Remote:
     item = by_path[_only(by_path, source["path"], f"dandiset {source['dandi']}")]
     asset = f"{base}/assets/{item['asset_id']}/"
     digest = get_json(asset).get("digest", {}).get("dandi:sha2-256")
-    return Remote(f"{asset}download/", int(item["size"]), {"sha256": digest} if digest else {})
+    return Remote(f"{asset}download/", number(item.get("size")), {"sha256": digest} if digest else {})
 
 
 def _osf(source: dict) -> Remote:
     data = get_json(f"{source.get('api', OSF)}/v2/files/{source['osf']}/")["data"]
-    hashes = data["attributes"].get("extra", {}).get("hashes", {})
+    hashes = (data["attributes"].get("extra") or {}).get("hashes") or {}
     digests = {name: hashes[name] for name in ("sha256", "md5") if hashes.get(name)}
-    return Remote(data["links"]["download"], data["attributes"].get("size"), digests)
+    return Remote(data["links"]["download"], number(data["attributes"].get("size")), digests)
 
 
 _SERVICES = {"figshare": _figshare, "dryad": _dryad, "dandi": _dandi, "osf": _osf}
@@ -149,3 +158,16 @@ def _linked(answer: dict, relation: str, place: str) -> str:
         return answer["_links"][relation]["href"]
     except (KeyError, TypeError):
         raise Failed(f"{place} is not public, or does not exist") from None
+
+
+def _local(link: str) -> str:
+    """Give a link of an answer back if it leads nowhere but to the host that gave it."""
+    if not link.startswith("/"):
+        raise ValueError(f"'{link}' in the place of a path")
+    return link
+
+
+def _confidential(address: str) -> bool:
+    """Tell whether nobody on the way can read what is sent to an address."""
+    parts = urllib.parse.urlsplit(address)
+    return parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1", "::1")
