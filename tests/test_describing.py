@@ -3,6 +3,7 @@ import pytest
 
 from neurocompare import describing, representation
 from neurocompare.errors import UserError
+from neurocompare.recordings import simulated_orientation
 
 RELIABILITY = "reliability-split=halves"
 
@@ -41,3 +42,20 @@ def test_the_name_of_the_recording_seeds_what_is_random():
 def test_unknown_descriptions_name_the_near_ones():
     with pytest.raises(UserError, match="unknown description 'reliabilty'; did you mean reliability"):
         describing.describe(recording(["m"] * 6), "reliabilty-split=halves", name="r")
+
+
+@pytest.mark.parametrize(
+    ("description", "units"),
+    [
+        ("decoding-target=orientation-decoder=von-mises", {"degrees"}),
+        ("circular-target=orientation-decoder=cosine-ridge-folds=leave-one-out", {"degrees"}),
+        ("reliability-split=random", {"1"}),
+    ],
+)
+def test_every_row_states_its_unit_and_the_number_of_shuffles_behind_its_p_value(description, units):
+    array, _ = simulated_orientation.simulate(neurons=20, trials=160, bins=8, seed=0)
+    rows, _ = describing.describe(array, description, name="r")
+    assert {row["unit"] for row in rows} == units
+    for row in rows:
+        assert (row["n_null"] > 0) == np.isfinite(row["p_value"])
+        assert np.isnan(row["p_value"]) or row["p_value"] >= 1 / (row["n_null"] + 1)

@@ -45,6 +45,7 @@ DESCRIPTIONS = [
     "quantity",
     "condition",
     "value",
+    "unit",
     "ceiling_low",
     "ceiling_high",
     "null_mean",
@@ -52,6 +53,7 @@ DESCRIPTIONS = [
     "ci_low",
     "ci_high",
     "p_value",
+    "n_null",
     "n_stimuli",
     "n_units",
     "n_trials",
@@ -106,6 +108,7 @@ _TEXT = (
     "description",
     "quantity",
     "condition",
+    "unit",
     "recovery",
     "generator",
     "data_sha256",
@@ -113,7 +116,7 @@ _TEXT = (
     "code_sha256",
     "status",
 )
-_INTEGERS = ("seed", "n_stimuli", "n_units", "n_features", "n_trials")
+_INTEGERS = ("seed", "n_stimuli", "n_units", "n_features", "n_trials", "n_null")
 
 
 def write(rows: list[dict] | pd.DataFrame, columns: list[str], path: str | Path) -> None:

@@ -88,6 +88,7 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
             "ci_low": ci[0],
             "ci_high": ci[1],
             "p_value": resampling.p_value(value, null),
+            "n_null": len(null),
             "status": "no_ceiling",
         }
         rows.append(_row("score of another region's mean RDM", other, f"of={one}", value) | statistics | counts[other])
@@ -116,6 +117,8 @@ def _row(quantity: str, region: str, condition: str, value: float) -> dict:
         "region": region,
         "condition": condition,
         "value": value,
+        "unit": "1",
+        "n_null": 0,
     }
 
 

@@ -90,6 +90,7 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
             condition=condition + (f";window={array.attrs['window']}" if "window" in array.attrs else ""),
             null=null[:, k] if len(null) else None,
             better="lower",
+            unit="degrees",
             ci=(low[k], high[k]),
             n_stimuli=len(np.unique(array.coords["stimulus"].values)),
             n_units=array.sizes["unit"],

@@ -239,6 +239,7 @@ def _rows_of_curve(array, size, seed):
                         condition=f"split={split};neurons={used['neurons']};trials={used['trials']}",
                         null=details.null.sel(split=split).values if i == 0 and trial_null else None,
                         better="lower",
+                        unit="degrees",
                         ci=(low, high),
                         status=missing,
                         n_stimuli=size["n_stimuli"],

@@ -125,18 +125,23 @@ def _described(array: xr.DataArray, options: dict, choice, rng) -> tuple[list[di
     size = {"n_stimuli": len(x), "n_units": array.sizes["unit"], "n_trials": len(strength)}
     resampled = f"resampled={'blocks' if n_blocks >= BLOCKS else 'trials'}"
     rows = []
-    for k, quantity in ((0, "bias"), (3, "slope at bias"), (2, "lapse rate")):
+    strengths = array.attrs.get("evidence_units", "units of the recording")
+    logistic = ((0, "bias", strengths), (3, "slope at bias", f"1/({strengths})"), (2, "lapse rate", "1"))
+    for k, quantity, unit in logistic:
         value, draws = signed[0][k], signed[1][:, k]
-        rows.append(row(quantity, value, condition=f"function=logistic;{resampled}", ci=interval(draws), **size))
+        setting = f"function=logistic;{resampled}"
+        rows.append(row(quantity, value, unit=unit, condition=setting, ci=interval(draws), **size))
     criterion = f"function=Weibull;criterion={curves.CRITERION:.3f}"
     threshold, draws = weibull[0][3], weibull[1][:, 3]
     # Resamples may lie somewhat beyond the strengths shown, or intervals would be cut off; the value may not.
     missing = None if threshold <= unsigned[-1] else "beyond_strengths"
     threshold = np.nan if missing else threshold
     ci = interval(draws) if missing is None else (np.nan, np.nan)
-    rows.append(row("threshold", threshold, condition=f"{criterion};{resampled}", ci=ci, status=missing, **size))
+    setting = f"{criterion};{resampled}"
+    rows.append(row("threshold", threshold, unit=strengths, condition=setting, ci=ci, status=missing, **size))
     if n_blocks >= BLOCKS and amount[0].min() > 0 and missing is None:
-        rows.append(_mean_of_blocks(curves.fit_weibull(unsigned, correct[0], amount[0])[:, 3], criterion, rng, size))
+        of_blocks = curves.fit_weibull(unsigned, correct[0], amount[0])[:, 3]
+        rows.append(_mean_of_blocks(of_blocks, criterion, rng, size | {"unit": strengths}))
     with_evidence = correct[0].sum() / amount[0].sum()
     ci = interval(correct[1].sum(1) / amount[1].sum(1))
     rows.append(row("choices with the evidence", with_evidence, condition=resampled, ci=ci, **size))
@@ -146,7 +151,7 @@ def _described(array: xr.DataArray, options: dict, choice, rng) -> tuple[list[di
         for name, level in (("weakest", unsigned[0]), ("strongest", unsigned[-1])):
             value, low, high = _median(times[np.abs(strength) == level])
             condition = f"evidence={name};strength={level:g};resampled=trials"
-            rows.append(row("median reaction time", value, condition=condition, ci=(low, high), **size))
+            rows.append(row("median reaction time", value, unit="s", condition=condition, ci=(low, high), **size))
     return rows, detail
 
 

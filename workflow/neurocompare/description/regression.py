@@ -109,7 +109,7 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
         rows.append(row("largest coefficient", np.median(peak[k]), condition=named, null=null, ci=ci, **size))
         if "time" in array.dims:
             when = array.coords["time"].values[np.sqrt((coefficient[k] ** 2).mean(1)).argmax()]
-            rows.append(row("time of largest coefficient", when, condition=named, **size))
+            rows.append(row("time of largest coefficient", when, unit="s", condition=named, **size))
     details = xr.Dataset(
         {"coefficient": (("variable", "time", "unit"), coefficient), "p_value": (("variable", "unit"), p_value)},
         coords={"variable": names, "unit": array.coords["unit_id"].values[kept]}

@@ -29,6 +29,7 @@ def row(
     n_stimuli: int,
     n_units: int,
     n_trials: int,
+    unit: str = "1",
     condition: str = "",
     null: np.ndarray | None = None,
     better: str = "higher",
@@ -45,6 +46,8 @@ def row(
         Its value.
     n_stimuli, n_units, n_trials : int
         What it rests on.
+    unit : str
+        Its physical unit.
     condition : str
         ``key=value`` pairs joined by semicolons.
     null : array of shape (n_permutations,), optional
@@ -64,7 +67,9 @@ def row(
     """
     value, low, high = float(value), float(ci[0]), float(ci[1])
     mean = top = p = np.nan
+    count = 0
     if null is not None and np.isfinite(value) and np.isfinite(null).all():
+        count = len(null)
         sign = 1 if better == "higher" else -1
         mean, top = float(np.mean(null)), float(np.quantile(null, 0.95))
         p = (1 + int((sign * null >= sign * value - 1e-12).sum())) / (len(null) + 1)
@@ -75,6 +80,7 @@ def row(
         "quantity": quantity,
         "condition": condition,
         "value": value,
+        "unit": unit,
         "ceiling_low": np.nan,
         "ceiling_high": np.nan,
         "null_mean": mean,
@@ -82,6 +88,7 @@ def row(
         "ci_low": low,
         "ci_high": high,
         "p_value": p,
+        "n_null": count,
         "n_stimuli": int(n_stimuli),
         "n_units": int(n_units),
         "n_trials": int(n_trials),

@@ -84,6 +84,7 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
         row(
             "onset of the choice",
             t,
+            unit="s",
             condition=f"{name}={b:g};{crossing}",
             status=None if np.isfinite(t) else "never",
             **size,

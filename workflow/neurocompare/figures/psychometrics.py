@@ -42,7 +42,7 @@ def draw(details: list[tuple[str, xr.Dataset]], path: str) -> None:
         axes[0, column].set_title(f"{context}{len(mine)} recordings, {total:,} trials{told}", fontsize=8)
         axes[0, column].set_ylim(-0.02, 1.02)
         if column == 0:
-            axes[0, 0].set_ylabel(f"fraction of {first.attrs['of']} {first.attrs['choice']}")
+            axes[0, 0].set_ylabel(f"fraction of {first.attrs['of'].replace('_', ' ')} {first.attrs['choice']}")
         if timed:
             _times(axes[1, column], mine)
             axes[1, 0].set_ylabel("median reaction time (s)")
