@@ -48,7 +48,7 @@ def test_unknown_descriptions_name_the_near_ones():
     ("description", "units"),
     [
         ("decoding-target=orientation-decoder=von-mises", {"degrees"}),
-        ("circular-target=orientation-decoder=cosine-ridge-folds=leave-one-out", {"degrees"}),
+        ("inventory", {"1"}),
         ("reliability-split=random", {"1"}),
     ],
 )
