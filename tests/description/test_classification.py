@@ -174,6 +174,17 @@ def test_drift_between_blocks_is_not_taken_for_a_context_that_comes_in_blocks():
         classification.describe(pooled, "classification-label=context-classifier=lda-folds=block", seed=0)
 
 
+def test_a_null_of_whole_blocks_that_can_hardly_be_had_is_left_out():
+    """Forty labels in two blocks each, one in either half: almost every other order has two alike in one fold."""
+    rng = np.random.default_rng(0)
+    block = np.repeat(np.arange(80), 3)
+    image = block % 40
+    values = rng.standard_normal((40, 30))[image] + 0.3 * rng.standard_normal((240, 30))
+    array = recording(values, block=block, coordinates={"image": image})
+    rows, _ = classification.describe(array, "classification-label=image-classifier=nearest-mean-folds=block", seed=0)
+    assert rows[0]["value"] > 0.9 and rows[0]["n_null"] == 0 and "no_null" in rows[0]["status"]
+
+
 @pytest.mark.parametrize("classifier", ["lda", "nearest-mean", "nearest-angle", "logistic"])
 def test_inferred_spikes_that_were_scaled_to_both_signs_are_not_rooted(classifier):
     """Square roots of negative values would be no numbers, and every trial the first class."""

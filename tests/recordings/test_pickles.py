@@ -178,17 +178,3 @@ def test_damaged_files_are_named(tmp_path):
     path.write_text("<!DOCTYPE html><html></html>\n" * 20)
     refused(path, "not a readable NumPy file")
     refused(tmp_path / "absent.npy", "not a readable NumPy file")
-
-
-def test_archives_of_numbers(tmp_path):
-    path = tmp_path / "a.npz"
-    np.savez(path, resp=DATA["C order"], stim=np.arange(3), other=DATA["objects"])
-    resp, stim = pickles.npz(path, "resp", "stim")
-    assert same(resp, DATA["C order"]) and same(stim, np.arange(3))
-    for name, told in [("xyz", "array 'xyz' is missing (present: resp, stim, other)"), ("other", "not a readable")]:
-        with pytest.raises(UserError) as caught:
-            pickles.npz(path, name)
-        assert told in str(caught.value) and str(path) in str(caught.value) and "\n" not in str(caught.value)
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(UserError, match="not a readable"):
-        pickles.npz(path, "resp")

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The linked table")
 MAZE = "sub-Jenkins/sub-Jenkins_ses-small_desc-train_behavior+ecephys.nwb"
 UNIT = "ar090313_1_a3_Vstim_100_850_ms.mat"
 RECORDINGS = {
+    # Of 40 trials one has no onset of movement, and the window of another was not observed in one unit.
     "mc_maze-session=small": (38, 5),
     "boucher2023_trajectories": (22, 67, 5),
     "stringer2021_static-session=GT1": (60, 40),

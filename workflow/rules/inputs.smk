@@ -132,26 +132,20 @@ def recovery_titles(wildcards):
 
 
 def parts_details(wildcards):
-    """What the factorisation of the first recording left for drawing."""
-    study = CATALOGUE.study(wildcards.study)
-    found = [d for d in study["descriptions"] if d.startswith("nmf-")]
-    if not found:
-        raise WorkflowError(f"study '{wildcards.study}': the figure 'parts' needs a description nmf-…")
-    return f"results/describe/{study['recordings'][0]}/{found[0]}.nc"
+    """Those of the first recording."""
+    return details_of(wildcards.study, "nmf")[0]
 
 
-def details_of(study, word, figure):
-    """What the descriptions of a study that begin with a word left for drawing."""
+def details_of(study, word):
+    """What the descriptions of a study that begin with a word left for drawing; a figure without any is refused."""
     found = [d for d in CATALOGUE.study(study)["descriptions"] if d.startswith(f"{word}-")]
-    if not found:
-        raise WorkflowError(f"study '{study}': the figure '{figure}' needs a description {word}-…")
     return [f"results/describe/{r}/{d}.nc" for d in found for r in CATALOGUE.study(study)["recordings"]]
 
 
 def psychometrics_details(wildcards):
-    return details_of(wildcards.study, "psychometrics", "psychometrics")
+    return details_of(wildcards.study, "psychometrics")
 
 
 def trajectories_details(wildcards):
     """Those of the first recording."""
-    return details_of(wildcards.study, "trajectories", "trajectories")[0]
+    return details_of(wildcards.study, "trajectories")[0]

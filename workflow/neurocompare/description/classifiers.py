@@ -21,6 +21,8 @@ PERMUTATIONS = 100
 GROUPINGS = 20
 AVERAGED = (1, 2, 4, 8)
 BOOTSTRAPS = 1000
+ORDERS = 1000
+"""Orders of blocks that are tried before a null of whole blocks is given up."""
 ROOTED = ("spike count", "inferred spikes")
 """Responses that are never negative, unless they were scaled, and whose variance grows with their mean."""
 
@@ -81,7 +83,8 @@ def classify(
     permutations : int
         Number of label shuffles. They are scored with the same decoder and folds; with block folds,
         labels are shuffled within folds, or, if a label never changes within a block, among whole blocks. None
-        are made if the recording does not declare its stimuli exchangeable.
+        are made if the recording does not declare its stimuli exchangeable, or if hardly any order of the blocks
+        leaves all labels in the training trials of every fold.
 
     Returns
     -------
@@ -119,6 +122,9 @@ def classify(
     null = np.zeros((permutations * may_permute_trials(array), 2))
     for scores in null:
         shuffled = _blocks_shuffled(target, block, fold, rng) if constant else _shuffled(target, within, rng)
+        if shuffled is None:
+            null = null[:0]
+            break
         hits = np.bincount(shuffled, features.predict(shuffled) == shuffled)
         # Whole blocks may be of different length, which changes the counts of the labels.
         scores[:] = hits.sum() / len(target), (hits / np.bincount(shuffled)).mean()
@@ -353,14 +359,18 @@ def _shuffled(target: np.ndarray, within: np.ndarray, rng: np.random.Generator) 
     return shuffled
 
 
-def _blocks_shuffled(target, block, fold, rng) -> np.ndarray:
-    """Give whole blocks the labels of other blocks, so that all labels stay in the training trials of every fold."""
+def _blocks_shuffled(target, block, fold, rng) -> np.ndarray | None:
+    """Give whole blocks the labels of other blocks, so that all labels stay in the training trials of every fold.
+
+    None if that is hardly ever so: of many labels in two blocks each, some are almost always in one fold only.
+    """
     _, first, index = np.unique(block, return_index=True, return_inverse=True)
-    while True:
+    for _ in range(ORDERS):
         shuffled = target[first][rng.permutation(len(first))][index]
         # The labels as they are meet this condition, too.
         if all(len(np.unique(shuffled[fold != k])) == target.max() + 1 for k in np.unique(fold)):
             return shuffled
+    return None
 
 
 def _means(scores: list[np.ndarray], n_averaged: int) -> np.ndarray:

@@ -325,12 +325,12 @@ def _resumable(remote: Remote, target: Path, checked: bool) -> tuple[int, dict]:
     """How many bytes of the same file are here already, and what the server said of its state."""
     try:
         note = json.loads(_note(target).read_text(encoding="utf-8"))
-        size = _size(target)
-        if note["url"] == remote.url and size and (str(note["validator"]) or checked):
-            return size, note
+        same = note["url"] == remote.url and bool(str(note["validator"]) or checked)
     except (OSError, ValueError, KeyError, TypeError):
         # Without a readable note, what is here may be of another file: it is fetched from the start.
-        pass
+        note, same = {}, False
+    if same and (size := _size(target)):
+        return size, note
     discard(target)
     return 0, {}
 

@@ -79,37 +79,6 @@ def load(path: str | Path) -> object:
         raise _unreadable(path, error) from error
 
 
-def npz(path: str | Path, *names: str) -> list[np.ndarray]:
-    """Load arrays of numbers from a ``.npz`` file; a pickle in it is refused.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-    *names : str
-        The arrays; the others are not read.
-
-    Returns
-    -------
-    list of array
-        One per name.
-
-    Raises
-    ------
-    UserError
-        If the file cannot be read or lacks an array.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            for name in names:
-                if name not in file.files:
-                    present = ", ".join(file.files) or "none"
-                    raise UserError(f"{path}: array '{name}' is missing (present: {present}); this is another file")
-            return [file[name] for name in names]
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
-
-
 def _unreadable(path, error) -> UserError:
     why = " ".join(str(error).split())[:200] or type(error).__name__
     return UserError(f"{path}: not a readable NumPy file ({why}); remove it and fetch it again")

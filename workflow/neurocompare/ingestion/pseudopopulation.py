@@ -79,7 +79,7 @@ def pool(
         n_before = sum(map(_count, places))
         members, places, reasons = _complete(members, places, repeats or 1)
         gone = n_before - sum(map(_count, places))
-        excluded.append({"unit": reasons, "presentation": {"trial of a member that is left out": gone}})
+        excluded.append({"unit": reasons, "presentation": {"presentation of a member that is left out": gone}})
     common = sorted(set.intersection(*(set(found) for found in places)))
     if not common:
         raise UserError(f"pool: no combination of {', '.join(match)} is in all members; match fewer coordinates")
