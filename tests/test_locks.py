@@ -8,6 +8,7 @@ import pytest
 
 from neurocompare import files, locks
 from neurocompare.errors import UserError
+from neurocompare.identifiers import PACKAGE
 from neurocompare.jobs import job
 
 
@@ -121,3 +122,22 @@ def test_a_damaged_lock_is_named(pair, tmp_path, monkeypatch, content):
     lock.write_text(content)
     with pytest.raises(UserError, match=f"^{lock}: not a readable lock"):
         locks.verified(paths, dict.fromkeys(checksums, ""))
+
+
+def test_a_pickle_of_which_no_checksum_is_known_is_not_trusted_at_first_sight(pair, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths, checksums = pair
+    unknown = dict.fromkeys(checksums, "")
+    with pytest.raises(UserError, match=f"^{paths[0]}: holds a pickle, and no checksum of it is known"):
+        locks.verified(paths, unknown, first_sight=False)
+    assert not locks.path_of(paths[0]).exists()
+    # What was fetched before has a lock, and what the catalogue knows needs none.
+    locks.agreed(paths[0], "https://data.invalid/a.npy")
+    known = unknown | {"b.npy": checksums["b.npy"]}
+    assert locks.verified(paths, known, first_sight=False)[1] == checksums
+
+
+def test_loaders_that_open_pickles_say_so():
+    for path in (PACKAGE / "recordings").glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert ("pickles.load" in text) == ("PICKLED = True" in text), path.name

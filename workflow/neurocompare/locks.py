@@ -22,7 +22,11 @@ def _print(line: str) -> None:
 
 
 def verified(
-    paths: list[Path], checksums: dict[str, str], *, log: Callable[[str], object] = _print
+    paths: list[Path],
+    checksums: dict[str, str],
+    *,
+    first_sight: bool = True,
+    log: Callable[[str], object] = _print,
 ) -> tuple[dict[str, Path], dict[str, str]]:
     """Check files before anything reads them.
 
@@ -32,6 +36,8 @@ def verified(
         The files.
     checksums : dict of str to str
         By file name: a SHA-256, or ``md5:`` and an MD5; where it is empty, the file has to agree with its lock.
+    first_sight : bool
+        Whether a file of which nothing is known is recorded and trusted. A file that holds a pickle must not be.
     log : callable
         Called with a line for each file that is recorded because nothing is known of it.
 
@@ -64,6 +70,11 @@ def verified(
             else:
                 lock = path_of(path)
                 new = read(lock) is None
+                if new and not first_sight:
+                    raise UserError(
+                        f"{path}: holds a pickle, and no checksum of it is known; give its sha256 in the catalogue, or "
+                        "remove the file, to have it fetched and compared with what its source publishes"
+                    )
                 digests[path.name] = agreed(path, "put there by hand")
                 if new:
                     log(f"{path}: no checksum is known; recorded in {lock}")

@@ -12,9 +12,10 @@ def main(snakemake):
     """Run the job."""
     with job(snakemake.log[0]):
         checksums = dict(snakemake.params.sha256)
-        files, digests = locks.verified([Path(path) for path in snakemake.input.files], checksums)
-        about = dict(snakemake.params.about, sha256=digests)
         loader = importlib.import_module(f"neurocompare.recordings.{snakemake.params.loader}")
+        paths = [Path(path) for path in snakemake.input.files]
+        files, digests = locks.verified(paths, checksums, first_sight=not getattr(loader, "PICKLED", False))
+        about = dict(snakemake.params.about, sha256=digests)
         options = dict(snakemake.params.options, about=about)
         check_options(loader.ingest, options, f"recording '{snakemake.wildcards.recording}'")
         recording = tables.declared(

@@ -3,8 +3,9 @@
 A pickle is a program: loading one can run anything. Here it can make arrays, numbers, text, lists, tuples, sets and
 dicts; any other name in it is refused before it is looked up, and nothing of it is called.
 
-Precondition: the checksum of the file has been verified (the rule ``ingest`` does). What is done here is the second
-lock on the door, for a file that was wrong from the start.
+Precondition: the checksum of the file has been verified. The rule ``ingest`` does that, and of loaders that say
+``PICKLED = True`` it takes no file of which no checksum is known. What is done here is the second lock on the door, for
+a file that was wrong from the start.
 
 Arrays are not duplicated: their bytes go from the file into the memory in which they stay. NumPy before 1.17 (2019)
 wrote bytes as text, which takes up to half as much again on disk; that text is decoded piece by piece.
@@ -14,7 +15,6 @@ import codecs
 import io
 import pickle
 import struct
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,6 @@ _UNREADABLE = (
     MemoryError,
     struct.error,
     pickle.UnpicklingError,
-    zipfile.BadZipFile,
 )
 
 

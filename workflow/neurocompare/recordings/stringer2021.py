@@ -40,6 +40,9 @@ PERIODS = {
 }
 """Period of the angle in degrees by experiment; files are named after their experiment."""
 
+PICKLED = True
+"""The files hold pickles: none is opened whose checksum is not known beforehand."""
+
 LATERAL = ("biased_V2",)
 """Experiments in the areas lateral to V1; all others are of V1."""
 
