@@ -6,18 +6,25 @@ import pytest
 import xarray as xr
 
 from neurocompare import comparison, contrasts, representation, tables
-from neurocompare.inference import resampling
+from neurocompare.inference import corrections, twofactor
 
 STIMULI = np.array([f"s{k:02d}" for k in range(48)])
 
 
 def draws(network, values, samples, measure="m", recording="r", regions=("V1",)):
-    """Build what a comparison leaves: scores (region, seed) and their draws (region, seed, draw)."""
-    values, samples = np.asarray(values, dtype=float), np.asarray(samples, dtype=float)
+    """Build what a comparison leaves: scores (region, seed) and their draws (region, seed, draw); one layer."""
+    values, samples = np.asarray(values, dtype=float)[:, None], np.asarray(samples, dtype=float)[:, None]
     return xr.Dataset(
-        {"value": (("region", "seed"), values), "draws": (("region", "seed", "draw"), samples)},
-        coords={"region": list(regions), "seed": np.arange(values.shape[1])},
-        attrs={"recording": recording, "network": network, "measure": measure, "n_stimuli": 48},
+        {
+            "value": (("region", "animal", "seed"), values),
+            "draws": (("region", "animal", "seed", "draw"), samples),
+            "layer_value": (("region", "animal", "seed", "layer"), values[..., None]),
+            "layer_draws": (("region", "animal", "seed", "layer", "layer_draw"), samples[:, :, :, None]),
+            "absent": (("region", "animal"), np.zeros((len(values), 1))),
+        },
+        coords={"region": list(regions), "animal": ["m"], "seed": np.arange(values.shape[2]), "layer": ["one"]},
+        attrs={"recording": recording, "network": network, "measure": measure, "n_stimuli": 48}
+        | {"n_groups": 48, "scheme": "bootstrap"},
     )
 
 
@@ -50,10 +57,10 @@ def test_difference_is_paired_over_resamples():
 
 def test_seeds_are_averaged_and_may_differ_in_number():
     one, two = simulated("a", 0.2, 0, seeds=1), simulated("b", 0.3, 1, seeds=3)
-    two["value"][:] = [[0.1, 0.3, 0.8]]
+    two["value"][:] = [[[0.1, 0.3, 0.8]]]
     (row,) = contrasts.contrast([one, two])
     assert row["difference"] == pytest.approx(0.2 - 0.4)
-    expected = np.quantile((one["draws"][0, 0] - two["draws"][0].mean("seed")).values, [0.025, 0.975])
+    expected = np.quantile((one["draws"][0, 0, 0] - two["draws"][0, 0].mean("seed")).values, [0.025, 0.975])
     np.testing.assert_allclose([row["ci_low"], row["ci_high"]], expected)
 
 
@@ -63,10 +70,11 @@ def test_holm_is_applied_within_a_family_and_not_across():
     table = pd.DataFrame(contrasts.contrast(networks + other))
     family = table[table["recording"] == "r"]
     assert len(family) == 3
-    np.testing.assert_allclose(family["p_holm"], resampling.holm(family["p_value"].to_numpy()))
+    np.testing.assert_allclose(family["p_holm"], corrections.holm(family["p_value"].to_numpy()))
     alone = table[table["recording"] == "other"].iloc[0]
     assert alone["p_holm"] == alone["p_value"] == family["p_value"].iloc[0]
     assert family["p_holm"].iloc[0] >= family["p_value"].iloc[0]
+    np.testing.assert_allclose(family["q_value"], corrections.benjamini_hochberg(family["p_value"].to_numpy()))
     pairs = family.set_index(["network", "other_network"])["separable"].to_dict()
     assert pairs == {("a", "b"): False, ("a", "c"): True, ("b", "c"): True}
 
@@ -84,9 +92,9 @@ def test_what_is_undefined_is_never_separable():
     few = draws("b", [[np.nan, np.nan]], np.empty((1, 2, 0)))
     # One seed without a score: the mean of the other is not the score of the network.
     half = simulated("c", 0.1, 1, seeds=2)
-    half["value"][0, 0] = np.nan
+    half["value"][0, 0, 0] = np.nan
     unstable = simulated("d", 0.1, 2, seeds=2)
-    unstable["draws"][0, 0, :600] = np.nan
+    unstable["draws"][0, 0, 0, :600] = np.nan
     status = {}
     for other in (few, half, unstable):
         (row,) = contrasts.contrast([good if other is not few else few.assign_attrs(network="a"), other])
@@ -139,11 +147,41 @@ def test_a_planted_difference_is_separable_and_no_difference_is_not():
         comparison.compare(recording, network(layers), measure, name="r", network=name)[1]
         for name, layers in networks.items()
     ]
-    rows = {(row["network"], row["other_network"]): row for row in contrasts.contrast(found)}
+    rows = {(r["network"], r["other_network"]): r for r in contrasts.contrast(found) if r["layer"] == "selected"}
+    layers = [row for row in contrasts.contrast(found) if row["layer"] != "selected"]
+    assert [(r["network"], r["layer"], r["other_layer"]) for r in layers] == [
+        ("noise", *pair) for pair in (("0", "1"), ("0", "2"), ("1", "2"))
+    ]
+    assert all(row["p_value"] <= row["q_value"] <= row["p_holm"] for row in layers)
     assert not rows["true", "true too"]["separable"]
     for pair in (("true", "noise"), ("true too", "noise")):
         assert rows[pair]["separable"]
         assert rows[pair]["ci_low"] > 0.3
+
+
+def test_several_animals_are_a_factor_of_their_own():
+    # A difference that each animal has to the same extent, and one that only the mean of three animals has.
+    rng = np.random.default_rng(0)
+    shifts = {"even": [0.1, 0.1, 0.1], "uneven": [0.5, -0.1, -0.1]}
+    rows = {}
+    for name, shift in shifts.items():
+        pair = []
+        for network, offset in (("a", np.array(shift)), ("b", np.zeros(3))):
+            noise = 0.005 * rng.standard_normal((3, 1, 999))
+            dataset = draws(network, [[0]], np.zeros((1, 1, 999)))
+            animals = {"animal": ["x", "y", "z"]}
+            dataset = xr.concat([dataset.drop_vars("animal")] * 3, "animal", join="exact").assign_coords(animals)
+            dataset["value"] = (("region", "animal", "seed"), offset[None, :, None])
+            dataset["draws"] = (("region", "animal", "seed", "draw"), (offset[:, None, None] + noise)[None])
+            pair.append(dataset)
+        rows[name] = contrasts.contrast(pair)[0]
+        value = pair[0]["value"].values[0] - pair[1]["value"].values[0]
+        samples = (pair[0]["draws"] - pair[1]["draws"]).values[0].transpose(2, 0, 1)
+        expected = twofactor.estimate(value, samples, 48)
+        assert rows[name]["p_value"] == pytest.approx(expected.p_value[0])
+        assert (rows[name]["claim"], rows[name]["n_animals"]) == ("new stimuli and animals", 3)
+    assert rows["even"]["difference"] == pytest.approx(rows["uneven"]["difference"])
+    assert rows["even"]["separable"] and not rows["uneven"]["separable"]
 
 
 def test_too_many_pairs_for_the_resamples_are_told():

@@ -10,7 +10,7 @@ from neurocompare import describing, representation, tables
 from neurocompare.description import agreement
 from neurocompare.errors import UserError
 from neurocompare.recordings import kriegeskorte2008
-from neurocompare.similarity import rsa
+from neurocompare.similarity import comparators
 
 PEARSON = "agreement-compare=pearson"
 
@@ -70,11 +70,11 @@ def test_regions_score_as_models_of_one_another(table, groups):
     assert len(between) == 6
     one, many = (np.stack([rdm_of(x) for x in groups[k]]) for k in ("one", "many"))
     row = between.loc["of=one", "many"]
-    assert row["value"] == pytest.approx(np.mean([rsa.compare(one[0], rdm, "pearson") for rdm in many]))
+    assert row["value"] == pytest.approx(np.mean([comparators.compare(one[0], rdm, "pearson") for rdm in many]))
     assert row["ci_low"] < row["value"] < row["ci_high"]
     assert row["p_value"] == pytest.approx(1 / 1001)
     back = between.loc["of=many", "one"]
-    assert back["value"] == pytest.approx(rsa.compare(many.mean(0), one[0], "pearson"))
+    assert back["value"] == pytest.approx(comparators.compare(many.mean(0), one[0], "pearson"))
     assert np.all(between["status"] == "no_ceiling")
     assert between[["ceiling_low", "ceiling_high"]].isna().all(axis=None)
 
@@ -92,10 +92,10 @@ def test_animals_bound_the_noise_ceiling(table, groups):
     assert sorted(set(bounds.index.get_level_values("region"))) == ["many", "other"]
     low, high = (bounds.loc[("many", f"noise ceiling, {b} bound")] for b in ("lower", "upper"))
     rdms = np.stack([rdm_of(x) for x in groups["many"]])
-    left_out = [rsa.compare(rdms[t], rsa.average(np.delete(rdms, t, 0), "pearson"), "pearson") for t in range(4)]
+    left_out = [comparators.compare(rdms[t], comparators.average(np.delete(rdms, t, 0), "pearson"), "pearson") for t in range(4)]
     assert low["value"] == pytest.approx(np.mean(left_out))
     truth = rdm_of(groups["many"].mean(0))
-    assert low["value"] < np.mean([rsa.compare(truth, rdm, "pearson") for rdm in rdms]) < high["value"]
+    assert low["value"] < np.mean([comparators.compare(truth, rdm, "pearson") for rdm in rdms]) < high["value"]
     assert low["ci_low"] < low["value"] < low["ci_high"]
     assert (low["status"], high["status"]) == ("no_null;no_ceiling", "no_null;no_ceiling")
     unrelated = bounds.loc[("other", "noise ceiling, lower bound")]
@@ -104,7 +104,7 @@ def test_animals_bound_the_noise_ceiling(table, groups):
     assert bounds.loc[("other", "noise ceiling, upper bound")]["value"] > 0.4
 
 
-@pytest.mark.parametrize("comparator", [c for c in rsa.COMPARATORS if c != "pearson"])
+@pytest.mark.parametrize("comparator", [c for c in comparators.COMPARATORS if c != "pearson"])
 def test_every_comparator_orders_the_bounds(groups, comparator):
     rows, _ = agreement.describe(recording({"many": groups["many"]}), f"agreement-compare={comparator}", seed=0)
     low, high = (row["value"] for row in rows)

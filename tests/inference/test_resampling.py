@@ -44,10 +44,35 @@ def test_few_stimuli_are_not_halved():
     assert resampling.plan("a", 16, "stimulus").partitions.shape == (resampling.PARTITIONS, 16)
 
 
-@pytest.mark.parametrize("declared", ["condition", "block", "none"])
-def test_stimuli_that_are_not_exchangeable_are_not_shuffled(declared):
-    with pytest.raises(UserError, match=f"^recording 'movie' declares exchangeable={declared}: .* not valid"):
-        resampling.plan("movie", 20, declared)
+def test_what_is_not_exchangeable_is_not_shuffled():
+    for declared, needs in (("none", "no shuffle or resample of it is valid"), ("block", "have no block")):
+        with pytest.raises(UserError, match=f"^recording 'movie' declares exchangeable={declared}.*{needs}"):
+            resampling.plan("movie", 20, declared)
+    with pytest.raises(UserError, match="^recording 'movie' declares exchangeable=shift: add the attribute 'shift'"):
+        resampling.plan("movie", 2000, "shift")
+
+
+def test_samples_that_depend_on_each_other_stay_together():
+    block = np.repeat(np.arange(20), 3)
+    plan = resampling.plan("a", 60, "block", block=block, bootstraps=30, permutations=30)
+    assert plan.n_groups == 20
+    for rows in (plan.weights, plan.partitions.astype(int), block[plan.permutations]):
+        np.testing.assert_array_equal(rows[:, ::3], rows[:, 1::3])
+        np.testing.assert_array_equal(rows[:, ::3], rows[:, 2::3])
+    assert all(len(set(block[half])) == 10 for half in plan.subsets)
+    times = np.tile(np.arange(3.0), 20)
+    plan = resampling.plan("a", 60, "condition", condition=block, time=times, permutations=30)
+    np.testing.assert_array_equal(times[plan.permutations], np.tile(times, (30, 1)))
+
+
+def test_continuous_recordings_are_shifted_and_resampled_by_stretches():
+    plan = resampling.plan("a", 1003, "shift", shift=20, bootstraps=30, permutations=50)
+    steps = np.diff(plan.permutations, axis=1) % 1003
+    np.testing.assert_array_equal(steps, 1)
+    moved = plan.permutations[:, 0]
+    assert np.minimum(moved, 1003 - moved).min() >= 20
+    np.testing.assert_array_equal(plan.weights.sum(1), 1003)
+    assert all((np.diff(half) > 1).sum() <= 25 for half in plan.subsets)
 
 
 def test_interval_covers_the_truth_as_often_as_it_says():
@@ -80,7 +105,10 @@ def test_p_values_count_the_observed_score_and_are_never_zero():
     # An undefined shuffle is no evidence for the score.
     null[:50] = np.nan
     assert resampling.p_value(np.array(1000.0), null[:, 0]) == pytest.approx(0.51)
-    assert resampling.p_value(np.array(1.0), np.empty(0)) == 1
+    # Of a distance the small values count; without shuffles there is no p-value.
+    low = np.arange(100.0)
+    assert resampling.p_value(np.array(1.5), low, "lower") == pytest.approx(3 / 101)
+    assert np.isnan(resampling.p_value(np.array(1.0), np.empty(0)))
 
 
 def test_p_values_are_uniform_under_the_null():
@@ -102,24 +130,3 @@ def test_p_value_of_a_difference_is_two_sided_and_never_zero():
     weights = resampling.plan("a", 50, "stimulus", bootstraps=300).weights / 50
     p = resampling.difference_p_value(weights @ rng.standard_normal((50, 1500)))
     assert np.mean(p < 0.05) == pytest.approx(0.06, abs=0.025)
-
-
-def test_holm_gives_the_known_values():
-    # Worked by hand: sorted 0.005, 0.01, 0.03, 0.04 times 4, 3, 2, 1, then made monotone.
-    np.testing.assert_allclose(resampling.holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
-    np.testing.assert_allclose(resampling.holm([0.2]), [0.2])
-    np.testing.assert_allclose(resampling.holm([0.6, 0.9]), [1, 1])
-    np.testing.assert_allclose(resampling.holm([0.02, 0.02, 0.02]), [0.06, 0.06, 0.06])
-
-
-def test_holm_controls_the_family_and_beats_bonferroni():
-    rng = np.random.default_rng(4)
-    families = rng.random((4000, 5))
-    corrected = np.array([resampling.holm(family) for family in families])
-    assert np.mean((corrected < 0.05).any(1)) == pytest.approx(0.05, abs=0.012)
-    assert np.all(corrected >= families)
-    assert np.all(corrected <= np.minimum(5 * families, 1) + 1e-15)
-    # The smallest pays for all five, as with Bonferroni's correction, and stays the smallest.
-    smallest = corrected[np.arange(4000), families.argmin(1)]
-    np.testing.assert_allclose(smallest, np.minimum(5 * families.min(1), 1))
-    np.testing.assert_array_equal(smallest, corrected.min(1))

@@ -28,11 +28,17 @@ def recording(stimulus, block, units=3, seed=0, time=None):
     )
 
 
-def markers(array, stimuli, splits):
+def halved(array, stimuli, splits, **options):
+    """Average over halves of the trials: (split, half, stimulus, unit)."""
+    found = trials.of_recording(array, stimuli)
+    return np.stack([[found.mean(half) for half in pair] for pair in found.halves(splits, **options)])
+
+
+def markers(array, stimuli, splits, **options):
     """Tell which trials each half is made of, from responses that mark single trials."""
     n = array.sizes["presentation"]
     marked = array.isel(unit=np.zeros(n, dtype=int)).copy(data=np.eye(n))
-    return trials.halves(marked, stimuli, splits=splits) > 0
+    return halved(marked, stimuli, splits, **options) > 0
 
 
 SHOWN = np.repeat(["c", "a", "b"], [5, 2, 4])
@@ -110,9 +116,38 @@ def test_blocks_are_split_where_a_stimulus_would_miss_a_half():
 def test_halves_are_means_of_the_trials_they_are_made_of():
     array = recording(np.tile(["a", "b", "c"], 6), np.repeat(np.arange(6), 3))
     used = markers(array, STIMULI, 5)
-    found = trials.halves(array, STIMULI, splits=5)
+    found = halved(array, STIMULI, 5)
     for split, half, k in ((0, 0, 0), (3, 1, 2)):
         np.testing.assert_allclose(
             found[split, half, k], array.values[used[split, half, k]].mean(0), rtol=1e-5, atol=1e-7
         )
-    np.testing.assert_array_equal(found, trials.halves(array, STIMULI, splits=5))
+    np.testing.assert_array_equal(found, halved(array, STIMULI, 5))
+
+
+@pytest.mark.parametrize("blocks", ["one", "six"])
+@pytest.mark.parametrize("repeats", [6, 7])
+def test_the_chronological_split_takes_what_came_first_and_what_came_last(blocks, repeats):
+    shown = np.tile(["a", "b", "c"], repeats)
+    block = np.zeros(len(shown), dtype=int) if blocks == "one" else np.repeat(np.arange(repeats), 3)
+    used = markers(recording(shown, block), STIMULI, 20, chronological=True)
+    assert len(used) == 1
+    first, last = np.flatnonzero(used[0, 0].any(0)), np.flatnonzero(used[0, 1].any(0))
+    np.testing.assert_array_equal(first, np.arange(3 * (repeats // 2)))
+    np.testing.assert_array_equal(last, np.arange(len(shown) - 3 * (repeats // 2), len(shown)))
+
+
+@pytest.mark.parametrize("block", [np.repeat(np.arange(4), 3), np.zeros(12, dtype=int), np.tile(np.arange(3), 4)])
+def test_folds_are_blocks_if_every_stimulus_is_in_two_of_them(block):
+    found = trials.of_recording(recording(np.tile(["a", "b", "c"], 4), block), STIMULI)
+    folds = found.folds()
+    if len(set(block)) == 4:
+        np.testing.assert_array_equal(folds, block)
+    else:
+        np.testing.assert_array_equal(folds, np.repeat(np.arange(4), 3))
+
+
+def test_trials_of_some_stimuli_keep_their_order():
+    found = trials.of_recording(recording(SHOWN, np.arange(11)), STIMULI)
+    part = found.take(np.array([2, 0]))
+    np.testing.assert_array_equal(part.mean(), found.mean()[[2, 0]])
+    np.testing.assert_array_equal(part.block, [5, 6, 7, 8, 9, 10])

@@ -175,3 +175,18 @@ def test_pixels_agree_with_inferior_temporal_cortex_as_published(real_data):
     brains = {rdm.name: rdm.RDM for rdm in published["RDMs_mIT_hIT_fig1"]}
     for name, expected in {"mIT_674neurons": 0.145, "hITvisStim_316vx": 0.106}.items():
         assert scipy.stats.spearmanr(dissimilarity, brains[name]).statistic == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_sample_of_units_is_kept_as_it_is(network):
+    stimuli = inputs(5)
+    found = activations.grams(network, stimuli, batch=2, block=4)
+    for layer in ("stem", "logits"):
+        features, sample = activations.features(network, stimuli, layer, batch=2), found["sample"].sel(layer=layer)
+        chosen = activations.sampled_units(features.shape[1])
+        assert len(set(chosen)) == activations.SAMPLED < features.shape[1]
+        np.testing.assert_array_equal(sample, features[:, chosen])
+    # A layer with few units is kept whole, and the rest is empty.
+    few = activations.grams(
+        activations.open_network("pixels", options={"size": 4, "channels": 1}), inputs(5, (1, 4, 4)), batch=1, block=5
+    )
+    assert np.isfinite(few["sample"].values).sum() == few["n_units"].item() * 5

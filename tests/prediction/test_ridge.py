@@ -10,8 +10,9 @@ from neurocompare.inference import resampling
 from neurocompare.prediction import ridge
 from neurocompare.similarity.arrays import Grams
 from neurocompare.similarity.evaluation import Target
+from neurocompare.similarity.trials import Trials
 
-OPTIONS = {"folds": "5"}
+FIVE = similarity.load("ridge-folds=5")
 
 
 def planted(seed, n=60, features=12, units=7, noise=1.0):
@@ -74,10 +75,12 @@ def test_planted_signal_is_recovered_and_improves_with_signal():
     assert possible - 0.06 < scores[1] < possible + 0.01
 
 
-def evaluated(x, y, *, halves=None, **sizes):
-    plan = resampling.plan("a", len(y), "stimulus", **({"bootstraps": 40, "permutations": 30, "partitions": 4} | sizes))
-    target = Target(("a",), responses=y[None], halves=halves)
-    return ridge.evaluate(target, Grams.of(x[None]), OPTIONS, plan)
+def evaluated(x, y, **sizes):
+    """Evaluate features against mean responses (stimulus, unit), or trials (repeat, stimulus, unit)."""
+    sizes = {"bootstraps": 40, "permutations": 30, "partitions": 4} | sizes
+    plan = resampling.plan("a", len(x), "stimulus", **sizes)
+    grams = Grams.of([y]) if y.ndim == 2 else Grams.of_trials([Trials.of_repeats(y)])
+    return FIVE.evaluate(Target(("a",), grams=grams), Grams.of([x]), plan)
 
 
 def test_noise_scores_like_its_null():
@@ -113,9 +116,9 @@ def test_resamples_weight_the_stimuli_of_held_out_predictions():
     assert found.draws[7, 0, 0] == pytest.approx(np.median(r), abs=1e-10)
     inside = np.flatnonzero(plan.partitions[1])
     on_half = ridge.correlation(ridge.predict(x @ x.T, y, 5)[inside], y[inside])
-    assert found.halves[1][0][0, 0, 0] == pytest.approx(np.median(on_half), abs=1e-10)
+    assert found.halves[1][0][0, 0] == pytest.approx(np.median(on_half), abs=1e-10)
     alone = ridge.correlation(ridge.predict((x @ x.T)[np.ix_(inside, inside)], y[inside], 5), y[inside])
-    assert found.choosers[1][0][0, 0, 0] == pytest.approx(np.median(alone), abs=1e-10)
+    assert found.choosers[1][0][0, 0] == pytest.approx(np.median(alone), abs=1e-10)
 
 
 def test_choice_on_one_half_knows_nothing_of_the_other():
@@ -156,7 +159,7 @@ def test_a_unit_that_responds_once_is_constant_in_a_training_fold():
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e7 / 3])
 def test_features_that_do_not_vary_predict_nothing(value):
     _, y = planted(8, n=40)
-    found = evaluated(np.full((40, 300), value), y, halves=None)
+    found = evaluated(np.full((40, 300), value), y)
     assert np.isnan(found.value).all()
     assert found.undefined_units.tolist() == [[y.shape[1]]]
     assert np.isnan(found.null).all()
@@ -166,24 +169,22 @@ def test_features_that_do_not_vary_predict_nothing(value):
 def test_ceilings_are_correlations_between_halves_and_with_the_whole():
     rng = np.random.default_rng(9)
     signal = rng.standard_normal((100, 40))
-    halves = signal + np.sqrt(2) * rng.standard_normal((1, 2, 1, 100, 40))
-    found = evaluated(
-        rng.standard_normal((100, 5)), halves.mean((0, 1, 2)), halves=halves, bootstraps=0, permutations=0, partitions=0
-    )
-    # Signal variance 1, noise variance 2 in a half and 1 in the whole.
-    assert found.ceiling_low[0] == pytest.approx(1 / 3, abs=0.04)
-    assert found.ceiling_high[0] == pytest.approx(np.sqrt(2 / (1 + np.sqrt(2))), abs=0.03)
-    assert np.isnan(evaluated(signal, signal, permutations=0, partitions=0).ceiling_low).all()
+    # Two repeats: signal variance 1, noise variance 2 in a half and 1 in the whole.
+    repeats = signal + np.sqrt(2) * rng.standard_normal((2, 100, 40))
+    found = evaluated(rng.standard_normal((100, 5)), repeats, bootstraps=0, permutations=0, partitions=0)
+    assert found.ceilings[0].low == pytest.approx(1 / 3, abs=0.04)
+    assert found.ceilings[0].high == pytest.approx(np.sqrt(2 / (1 + np.sqrt(2))), abs=0.03)
+    assert np.isnan(evaluated(signal, signal, permutations=0, partitions=0).ceilings[0].low)
 
 
 def test_animals_side_by_side_score_as_alone():
     x, y = planted(10, n=40)
     plan = resampling.plan("a", 40, "stimulus", bootstraps=10, permutations=5, partitions=2)
-    both = ridge.evaluate(
-        Target(("a", "b"), responses=np.stack([y, y[:, ::-1] ** 2])), Grams.of(x[None]), OPTIONS, plan
-    )
-    for t, responses in enumerate((y, y[:, ::-1] ** 2)):
-        one = ridge.evaluate(Target(("a",), responses=responses[None]), Grams.of(x[None]), OPTIONS, plan)
+    # The second animal has fewer units.
+    animals = (y, y[:, :-2] ** 2)
+    both = FIVE.evaluate(Target(("a", "b"), grams=Grams.of(animals)), Grams.of([x]), plan)
+    for t, responses in enumerate(animals):
+        one = FIVE.evaluate(Target(("a",), grams=Grams.of([responses])), Grams.of([x]), plan)
         np.testing.assert_allclose(both.value[t], one.value[0], atol=1e-12)
         np.testing.assert_allclose(both.null[:, t], one.null[:, 0], atol=1e-12)
-        np.testing.assert_allclose(both.choosers[1][0][:, t], one.choosers[1][0][:, 0], atol=1e-12)
+        np.testing.assert_allclose(both.choosers[1][0][t], one.choosers[1][0][0], atol=1e-12)

@@ -1,35 +1,44 @@
 """The verb *compare*: one recording with all layers and seeds of one network, by one measure.
 
 Each score leaves with its noise ceiling, the null of shuffled stimuli and a bootstrap interval over
-stimuli. The row whose layer is ``selected`` is the score of the network as a whole: the best layer is
-chosen on one half of the stimuli and scored on the other, so that a network with many layers has no
-advantage over one with few.
+stimuli, and over animals where there are several. The row whose layer is ``selected`` is the score of the
+network as a whole: the best layer is chosen on one half of the stimuli and scored on the other, so that a
+network with many layers has no advantage over one with few.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 import xarray as xr
 
-from neurocompare import representation, similarity, tables
+from neurocompare import representation, score_rows, similarity, tables
 from neurocompare.errors import UserError
 from neurocompare.identifiers import parse
 from neurocompare.inference import resampling, trials
+from neurocompare.similarity import evaluation, steps
 from neurocompare.similarity.arrays import Grams
+from neurocompare.similarity.controlled import with_control
 from neurocompare.similarity.distances import DISTANCES
-from neurocompare.similarity.evaluation import Evaluation, Target
-
-SPLITS = 20
-"""Random halves of the trials, over which ceilings are averaged."""
+from neurocompare.similarity.evaluation import Target
+from neurocompare.similarity.measure import Measure
 
 
 def compare(
-    recording: xr.DataArray, activations: xr.Dataset, measure: str, *, name: str, network: str
+    recording: xr.DataArray,
+    activations: xr.Dataset,
+    measure: str,
+    *,
+    name: str,
+    network: str,
+    control: xr.Dataset | None = None,
 ) -> tuple[list[dict], xr.Dataset]:
     """Score all layers and seeds of a network against every region of a recording.
 
     Parameters
     ----------
     recording : DataArray
-        A representation, as `neurocompare.representation` defines it.
+        A representation, as `neurocompare.representation` defines it. With a time axis, every time bin is
+        compared by itself.
     activations : Dataset
         Gram matrices of a network, with dims ``seed``, ``layer``, ``stimulus``, ``other_stimulus``.
     measure : str
@@ -38,68 +47,156 @@ def compare(
         The id of the recording: it seeds the resamples.
     network : str
         The id of the network.
+    control : Dataset, optional
+        Gram matrices of the network that a measure with ``-partial=…`` controls for; all its layers are.
 
     Returns
     -------
     rows : list of dict
         Rows of a table of scores, without the digests of code and weights.
     draws : Dataset
-        Bootstrap draws of the ``selected`` score, with dims ``region``, ``seed``, ``draw``.
+        Resamples of the ``selected`` score and of that of every layer, with dims ``region``, ``seed``, ``layer``,
+        ``draw``; for a recording with a time axis, averaged over time.
 
     Raises
     ------
     UserError
         If the measure can't be had for this recording; the message says why.
     """
-    module = similarity.load(measure)
-    metadata, options = module.MEASURES[measure], parse(measure)[1]
+    opened = similarity.load(measure)
     stimuli = aligned_stimuli(recording, activations, name)
-    check(recording, metadata, measure, name, len(stimuli))
-    plan = resampling.plan(
-        name,
-        len(stimuli),
-        recording.attrs["exchangeable"],
-        permutations=getattr(module, "PERMUTATIONS", resampling.PERMUTATIONS),
-    )
-    candidates = stacked(activations, stimuli)
-    rows, draws = [], []
-    for region, part in regions(recording):
+    check(recording, opened, name, len(stimuli))
+    if control is not None:
+        aligned_stimuli(recording, control, name)
+    opened = with_control(opened, None if control is None else stacked(control, stimuli))
+    plan = plan_of(recording, stimuli, name)
+    candidates = stacked(activations, stimuli, units=opened.info["units"])
+    smallest = min(part.sizes["unit"] for _, part in regions(recording)) if "unit" in recording.dims else None
+    rows, draws = [], {}
+    for region, time, part in moments(recording):
         target = target_of(part, stimuli)
-        evaluation = module.evaluate(target, candidates, options, plan)
-        chosen = selected(evaluation, target, (activations.sizes["seed"], activations.sizes["layer"]))
+        found = evaluated(opened, target, candidates, plan, smallest)
+        chosen = score_rows.selected(found, target, activations, opened)
         common = {
             "recording": name,
             "region": region,
+            "time": time,
             "network": network,
             "measure": measure,
             "n_stimuli": len(stimuli),
             "data_sha256": tables.combined_sha256(recording.attrs["sha256"]),
         }
-        rows += _rows(evaluation, target, chosen, part, activations, common)
-        draws.append(chosen)
-    names = [region for region, _ in regions(recording)]
-    coords = {"region": names, "seed": activations["seed"].values}
-    return rows, xr.Dataset(
-        {
-            "value": (("region", "seed"), np.stack([d[:, 0] for d in draws])),
-            "draws": (("region", "seed", "draw"), np.stack([d[:, 1:] for d in draws])),
-        },
-        coords=coords,
-        attrs={"recording": name, "network": network, "measure": measure, "n_stimuli": len(stimuli)},
-    )
+        rows += score_rows.rows(
+            opened, found, target, chosen, part, activations, candidates.n_units, stimuli, plan.n_groups, common
+        )
+        draws.setdefault(region, []).append(
+            score_rows.draws(found, target, chosen, activations, plan.n_groups, opened.scheme)
+        )
+    datasets = [xr.concat(found, "time", join="exact").mean("time", skipna=False) for found in draws.values()]
+    attributes = {"recording": name, "network": network, "measure": measure, "n_stimuli": len(stimuli)}
+    attributes |= {"n_groups": plan.n_groups, "scheme": opened.scheme}
+    gathered = xr.concat(datasets, xr.Variable("region", list(draws)), join="outer", fill_value={"absent": 1})
+    return rows, gathered.assign_attrs(attributes)
 
 
-def check(recording: xr.DataArray, metadata: dict, measure: str, name: str, n_stimuli: int) -> None:
+def plan_of(recording: xr.DataArray, stimuli: np.ndarray, name: str) -> resampling.Plan:
+    """Draw the resamples of a recording, as it declares its stimuli exchangeable.
+
+    Parameters
+    ----------
+    recording : DataArray
+        The recording.
+    stimuli : array of str of shape (n_stimuli,)
+        The order of the stimuli.
+    name : str
+        The id of the recording.
+
+    Returns
+    -------
+    Plan
+        Of single stimuli or conditions, or of blocks of them.
+
+    Raises
+    ------
+    UserError
+        If blocks are exchanged, and a stimulus was shown in several; or as `resampling.plan`.
+    """
+    exchangeable = recording.attrs["exchangeable"]
+    if exchangeable != "block" or "presentation" not in recording.dims:
+        return resampling.plan(name, len(stimuli), exchangeable, shift=recording.attrs.get("shift"))
+    index, block = trials.trial_index(recording, stimuli), recording.coords["block"].values
+    held = [np.unique(block[index == k]) for k in range(len(stimuli))]
+    several = [stimuli[k] for k, blocks in enumerate(held) if len(blocks) > 1]
+    if several:
+        raise UserError(
+            f"recording '{name}' declares exchangeable=block, but stimulus '{several[0]}' was shown in several blocks: "
+            "its mean over them belongs to none; declare exchangeable=stimulus if the order of stimuli was random"
+        )
+    return resampling.plan(name, len(stimuli), exchangeable, block=np.concatenate(held))
+
+
+def evaluated(opened: Measure, target: Target, candidates: Grams, plan, smallest: int | None = None):
+    """Score candidates against a target, after the steps that the measure's id names.
+
+    Parameters
+    ----------
+    opened : Measure
+        The measure.
+    target : Target
+        A region.
+    candidates : Grams
+        The layers.
+    plan : resampling.Plan
+        Resamples and permutations.
+    smallest : int, optional
+        The number of units that ``sample=matched`` stands for.
+
+    Returns
+    -------
+    evaluation.Evaluation
+        The scores; means over samples of units where the id asks for these.
+    """
+    targets = [target]
+    if target.grams is not None and (opened.steps.sample or opened.steps.responses):
+        targets = [
+            Target(
+                target.animals,
+                grams=sample,
+                pooled=target.pooled,
+                sources=None if opened.steps.sample else target.sources,
+            )
+            for sample in steps.samples(opened, target.grams, smallest)
+        ]
+    return evaluation.average([_by_candidate(opened, one, candidates, plan) for one in targets])
+
+
+def _by_candidate(opened, target, candidates, plan):
+    """Score all candidates at once or, where the measure is void for one of them, the others."""
+    try:
+        return opened.evaluate(target, candidates, plan)
+    except UserError as error:
+        if len(candidates) == 1:
+            raise
+        found, reason = [], error
+        for k in range(len(candidates)):
+            try:
+                found.append(opened.evaluate(target, candidates[k : k + 1], plan))
+            except UserError:
+                found.append(None)
+        if not any(found):
+            raise reason from None
+        return evaluation.concatenated(found)
+
+
+def check(recording: xr.DataArray, opened: Measure, name: str, n_stimuli: int) -> None:
     """Refuse a measure that a recording can't support.
 
     Parameters
     ----------
     recording : DataArray
         The recording.
-    metadata : dict
-        What the measure requires.
-    measure : str
-        Its id.
+    opened : Measure
+        The measure.
     name : str
         The id of the recording.
     n_stimuli : int
@@ -110,6 +207,7 @@ def check(recording: xr.DataArray, metadata: dict, measure: str, name: str, n_st
     UserError
         With the reason and a way out.
     """
+    measure, metadata = opened.name, opened.info
     if representation.kind(recording) == "rdm":
         distance, published = parse(measure)[1].get("distance"), recording.attrs["distance"]
         known = f"choose an rsa-distance={published} measure"
@@ -124,10 +222,18 @@ def check(recording: xr.DataArray, metadata: dict, measure: str, name: str, n_st
                 f"measure '{measure}' compares {distance} distances, but recording '{name}' holds {published} "
                 f"distances; {hint}"
             )
-    if metadata["repeats"] and not trials.repeated(recording):
+        if opened.steps.responses or opened.steps.sample:
+            raise UserError(
+                f"measure '{measure}' acts on units, but recording '{name}' is only an RDM; leave out 'responses' "
+                "and 'sample'"
+            )
+    elif metadata["repeats"] and not trials.repeated(recording, metadata["repeats"]):
         raise UserError(
-            f"measure '{measure}' needs at least two repeats of every stimulus; recording '{name}' has none"
+            f"measure '{measure}' needs at least {metadata['repeats']} repeats of every stimulus; "
+            f"recording '{name}' has fewer"
         )
+    else:
+        opened.require_response(str(recording.attrs["response"]))
     if n_stimuli < metadata["minimum_stimuli"]:
         raise UserError(
             f"measure '{measure}' needs at least {metadata['minimum_stimuli']} stimuli; "
@@ -189,6 +295,27 @@ def regions(recording: xr.DataArray) -> list[tuple[str, xr.DataArray]]:
     return [(str(area), recording.isel({dim: np.flatnonzero(areas == area)})) for area in dict.fromkeys(areas)]
 
 
+def moments(recording: xr.DataArray) -> Iterator[tuple[str, float, xr.DataArray]]:
+    """Split a recording by area, and by time where it has an axis of time.
+
+    Parameters
+    ----------
+    recording : DataArray
+        The recording.
+
+    Yields
+    ------
+    tuple of str, float and DataArray
+        Area, time in seconds (NaN without an axis of time), and what belongs to them.
+    """
+    for region, part in regions(recording):
+        if "time" not in part.dims:
+            yield region, np.nan, part
+            continue
+        for k, time in enumerate(part.coords["time"].values):
+            yield region, float(time), part.isel(time=k, drop=True)
+
+
 def target_of(region: xr.DataArray, stimuli: np.ndarray) -> Target:
     """Bring one region into the form in which candidates are compared with it.
 
@@ -202,8 +329,8 @@ def target_of(region: xr.DataArray, stimuli: np.ndarray) -> Target:
     Returns
     -------
     Target
-        Sessions of an animal averaged, and, where there are several animals, their mean RDM at the end;
-        or responses averaged over trials, with halves.
+        Each animal by itself and, where there are several, all together at the end: their mean RDM (sessions
+        of an animal are averaged first), or all their units as one population.
     """
     if representation.kind(region) == "rdm":
         region = region.sel(stimulus=stimuli, other_stimulus=stimuli)
@@ -213,14 +340,20 @@ def target_of(region: xr.DataArray, stimuli: np.ndarray) -> Target:
             return Target(tuple(animals), rdms=rdms)
         pooled = np.concatenate([rdms, rdms.mean(0, keepdims=True)])
         return Target((*animals, "mean RDM"), rdms=pooled, pooled=True)
-    animals = list(dict.fromkeys(region.coords["animal"].values.astype(str)))
-    halves = trials.halves(region, stimuli, splits=SPLITS)[:, :, None] if trials.repeated(region) else None
-    # Units of several animals are one population here, not several scores to be averaged.
-    label = animals[0] if len(animals) == 1 else "pooled"
-    return Target((label,), responses=trials.mean(region, stimuli)[None], halves=halves)
+    owner, session = (region.coords[name].values.astype(str) for name in ("animal", "session"))
+    animals = list(dict.fromkeys(owner))
+    everyone = trials.of_recording(region, stimuli)
+    if len(animals) == 1:
+        return Target(tuple(animals), grams=Grams.of_trials([everyone]), sources=((owner, session),))
+    # Sessions of different animals are different ones, whatever they are called.
+    session = np.char.add(np.char.add(owner, " "), session)
+    members = [owner == animal for animal in animals]
+    parts = [everyone.with_values(everyone.values[:, mine]) for mine in members]
+    sources = ((owner[mine], session[mine]) for mine in [*members, np.full(len(owner), True)])
+    return Target((*animals, "pooled"), grams=Grams.of_trials([*parts, everyone]), pooled=True, sources=tuple(sources))
 
 
-def stacked(activations: xr.Dataset, stimuli: np.ndarray) -> Grams:
+def stacked(activations: xr.Dataset, stimuli: np.ndarray, *, units: bool = False) -> Grams:
     """Line up seeds and layers of a network as candidates, the layers running fastest.
 
     Parameters
@@ -229,6 +362,8 @@ def stacked(activations: xr.Dataset, stimuli: np.ndarray) -> Grams:
         Gram matrices, with dims ``seed``, ``layer``, ``stimulus``, ``other_stimulus``.
     stimuli : array of str of shape (n_stimuli,)
         The order of the stimuli.
+    units : bool
+        Whether single units are needed: then the layers are represented by their samples of units.
 
     Returns
     -------
@@ -236,148 +371,8 @@ def stacked(activations: xr.Dataset, stimuli: np.ndarray) -> Grams:
         With one representation for each seed and layer.
     """
     lined = activations.sel(stimulus=stimuli, other_stimulus=stimuli).stack(candidate=("seed", "layer"))
-    lined = lined.transpose("candidate", "stimulus", "other_stimulus")
+    if units:
+        samples = lined["sample"].transpose("candidate", "stimulus", "sampled_unit").values
+        return Grams.of([x[:, np.isfinite(x).all(0)] for x in samples])
+    lined = lined.transpose("candidate", "stimulus", "other_stimulus", ...)
     return Grams(lined["gram"].values, lined["row_sum"].values, lined["n_units"].values)
-
-
-def selected(evaluation: Evaluation, target: Target, shape: tuple[int, int]) -> np.ndarray:
-    """Score a network by the layer that is best on other stimuli.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-        Scores of all seeds and layers on halves of the stimuli.
-    target : Target
-        What was scored; its animals are averaged, without their mean RDM.
-    shape : tuple of int
-        Numbers of seeds and layers.
-
-    Returns
-    -------
-    array of shape (n_seeds, 1 + n_draws)
-        The score, then its bootstrap draws, all averaged over the partitions; NaN if there are none, or no
-        layer has a score.
-    """
-    animals = slice(0, -1) if target.pooled else slice(None)
-    picked = []
-    for scored, chooser in zip(evaluation.halves, evaluation.choosers or evaluation.halves, strict=True):
-        a, b, choose_a, choose_b = (half[:, animals].mean(1).reshape(-1, *shape) for half in (*scored, *chooser))
-        picked.append((_pick(choose_a, b) + _pick(choose_b, a)) / 2)
-    return np.mean(picked, axis=0).T if picked else np.full((shape[0], 1), np.nan)
-
-
-def _pick(chooser: np.ndarray, scored: np.ndarray) -> np.ndarray:
-    """Take along layers the scores where the other half was best; undefined scores are never best."""
-    best = np.where(np.isfinite(chooser), chooser, -np.inf).argmax(2)
-    picked = np.take_along_axis(scored, best[:, :, None], axis=2)[:, :, 0]
-    return np.where(np.isfinite(chooser).any(2), picked, np.nan)
-
-
-def _rows(evaluation, target, chosen, part, activations, common) -> list[dict]:
-    seeds, layers = activations["seed"].values, activations["layer"].values.astype(str)
-    units = activations["n_units"].transpose("seed", "layer").values
-    recorded = _sizes(part)
-    rows = []
-    series = {animal: ([t], recorded(animal)) for t, animal in enumerate(target.animals)}
-    if target.pooled:
-        members = list(range(len(target.animals) - 1))
-        series = {"all": (members, recorded("all"))} | series
-    for animal, (members, size) in series.items():
-        value = evaluation.value[members].mean(0)
-        draws = evaluation.draws[:, members].mean(1)
-        low, high = resampling.interval(draws)
-        dropped = np.where(np.isfinite(value), (~np.isfinite(draws)).sum(0), 0)
-        null = evaluation.null[:, members].mean(1)
-        p = resampling.p_value(value, null)
-        null_high = np.quantile(null, 0.95, axis=0)
-        ceiling = evaluation.ceiling_low[members].mean(), evaluation.ceiling_high[members].mean()
-        unscored = np.zeros_like(value, dtype=int)
-        if evaluation.undefined_units is not None:
-            unscored = evaluation.undefined_units[members].sum(0)
-        for k, (seed, layer) in enumerate((s, name) for s in seeds for name in layers):
-            rows.append(
-                common
-                | {
-                    "animal": animal,
-                    "seed": seed,
-                    "layer": layer,
-                    "value": value[k],
-                    "ceiling_low": ceiling[0],
-                    "ceiling_high": ceiling[1],
-                    "null_mean": null[:, k].mean(),
-                    "null_high": null_high[k],
-                    "ci_low": low[k],
-                    "ci_high": high[k],
-                    "p_value": p[k],
-                    "n_features": units.ravel()[k],
-                    "status": _status(target, animal, value[k], ceiling, low[k], null_high[k])
-                    + _counted(undefined_units=unscored[k], undefined_resamples=dropped[k]),
-                }
-                | size
-            )
-    first = next(iter(series))
-    low, high = resampling.interval(chosen[:, 1:].T) if chosen.shape[1] > 1 else (np.full(len(seeds), np.nan),) * 2
-    whole = next(row for row in rows if row["animal"] == first)
-    for s, seed in enumerate(seeds):
-        if np.isfinite(chosen[s, 0]):
-            status = ["selected_on_held_out_stimuli"] + ["interval_undefined"] * (not np.isfinite(low[s]))
-            status[-1] += _counted(undefined_resamples=(~np.isfinite(chosen[s, 1:])).sum())
-        else:
-            status = ["undefined" if evaluation.halves else "too_few_stimuli_to_select"]
-        rows.append(
-            whole
-            | {
-                "seed": seed,
-                "layer": "selected",
-                "value": chosen[s, 0],
-                # The ceiling is that of a score on all stimuli, and this is one on half of them.
-                "ceiling_low": np.nan,
-                "ceiling_high": np.nan,
-                "null_mean": np.nan,
-                "null_high": np.nan,
-                "ci_low": low[s],
-                "ci_high": high[s],
-                "p_value": np.nan,
-                "n_features": np.nan,
-                "status": ";".join(status),
-            }
-        )
-    return rows
-
-
-def _status(target: Target, animal: str, value: float, ceiling: tuple, low: float, null: float) -> str:
-    """Give all reasons for what a row lacks, or ok."""
-    return ";".join(_missing(target, animal, ceiling, low, null) or ["ok"]) if np.isfinite(value) else "undefined"
-
-
-def _counted(**counts: int) -> str:
-    """Name what was left out, and how often."""
-    return "".join(f";{name}={count}" for name, count in counts.items() if count)
-
-
-def _missing(target: Target, animal: str, ceiling: tuple, low: float, null: float) -> list[str]:
-    """Why there is no ceiling, no interval or no null."""
-    reasons = []
-    if not np.isfinite(ceiling).all():
-        if target.rdms is not None:
-            reasons.append("mean_rdm" if animal == "mean RDM" else "single_rdm")
-        else:
-            reasons.append("no_repeats" if target.halves is None else "ceiling_undefined")
-    reasons += ["interval_undefined"] * (not np.isfinite(low))
-    return reasons + ["null_undefined"] * (not np.isfinite(null))
-
-
-def _sizes(part: xr.DataArray):
-    """A function from the label of an animal to numbers of units and of trials."""
-    if representation.kind(part) == "responses":
-        size = {"n_units": part.sizes["unit"], "n_trials": part.sizes["presentation"]}
-        return lambda animal: size
-    units = part.coords["n_units"].values if "n_units" in part.coords else np.full(part.sizes["rdm"], np.nan)
-    animals = part.coords["animal"].values.astype(str)
-
-    def size_of(animal: str) -> dict:
-        # Trials of a published RDM are not known: its number of RDMs (sessions) stands for them.
-        mine = np.isin(animals, [animal]) if animal in animals else np.full(len(animals), True)
-        return {"n_units": units[mine].max(), "n_trials": int(mine.sum())}
-
-    return size_of

@@ -1,10 +1,11 @@
-"""Networks compared with one another, on the same resamples of stimuli.
+"""Networks, and layers of a network, compared with one another on the same resamples.
 
 The score of a network as a whole is that of its layer ``selected`` on held-out stimuli, averaged over
-its seeds. All pairs of networks of a study are compared for each recording, region and measure; the
-p-values are corrected together (Holm 1979). Stimuli are resampled, seeds are not: the comparison is of
-these very instances of an untrained network. Two networks are called separable if the corrected p-value
-is below 0.05.
+its seeds. All pairs of networks of a study are compared for each recording, region and measure, and so are
+all pairs of layers of each network. A family of p-values is corrected for the family-wise error (Holm 1979)
+and for the false discovery rate (Benjamini & Hochberg 1995). With several animals the differences
+generalise to new stimuli and new animals, with one to new stimuli only. Seeds are not resampled: the
+comparison is of these very instances of an untrained network.
 """
 
 import itertools
@@ -12,11 +13,14 @@ import itertools
 import numpy as np
 import xarray as xr
 
-from neurocompare.inference import resampling
+from neurocompare.inference import corrections, resampling, twofactor
+
+LEVEL = 0.05
+"""Two networks are called separable if the p-value, corrected by Holm's method, is below."""
 
 
 def contrast(draws: list[xr.Dataset]) -> list[dict]:
-    """Compare all pairs of networks.
+    """Compare all pairs of networks, and all pairs of layers of each network.
 
     Parameters
     ----------
@@ -35,40 +39,80 @@ def contrast(draws: list[xr.Dataset]) -> list[dict]:
             families.setdefault(key, {})[dataset.attrs["network"]] = dataset.sel(region=region)
     rows = []
     for (recording, region, measure), networks in families.items():
-        family = [_pair(networks[a], networks[b]) for a, b in itertools.combinations(networks, 2)]
-        corrected = resampling.holm(np.array([pair["p_value"] for pair in family])) if family else []
-        for pair, p_holm in zip(family, corrected, strict=True):
-            if pair["status"] == "ok" and len(family) * pair.pop("smallest_p") >= 0.05:
-                # With so many pairs not even the clearest difference could pass the correction.
-                pair["status"] = "too_few_resamples"
-            pair.pop("smallest_p", None)
-            rows.append(
-                {"recording": recording, "region": region, "measure": measure, "p_holm": p_holm}
-                | pair
-                | {"separable": bool(p_holm < 0.05)}
-            )
+        common = {"recording": recording, "region": region, "measure": measure}
+        rows += [common | row for row in _corrected(_of_networks(networks))]
+        for name, network in networks.items():
+            rows += [common | row for row in _corrected(_of_layers(name, network))]
     return rows
 
 
-def _pair(first: xr.Dataset, second: xr.Dataset) -> dict:
-    # A seed without a score leaves the network without one: the mean of the others is another quantity.
-    value, draws = (
-        first[name].mean("seed", skipna=False) - second[name].mean("seed", skipna=False) for name in ("value", "draws")
-    )
-    difference, samples = float(value), draws.values
-    common = {
-        "network": first.attrs["network"],
-        "other_network": second.attrs["network"],
-        "difference": difference,
-        "n_stimuli": first.attrs["n_stimuli"],
-    }
-    low, high = resampling.interval(samples)
-    common |= {"ci_low": float(low), "ci_high": float(high)}
-    if not len(samples):
-        return common | {"p_value": 1.0, "status": "too_few_stimuli_to_select"}
-    if not np.isfinite(difference):
-        return common | {"p_value": 1.0, "status": "undefined"}
-    if not np.isfinite(low):
-        return common | {"p_value": 1.0, "status": "interval_undefined"}
-    p = float(resampling.difference_p_value(samples))
-    return common | {"p_value": p, "smallest_p": 2 / (len(samples) + 1), "status": "ok"}
+def _of_networks(networks: dict[str, xr.Dataset]) -> list[dict]:
+    rows = []
+    for a, b in itertools.combinations(networks, 2):
+        first, second = networks[a], networks[b]
+        # A seed without a score leaves the network without one: the mean of the others is another quantity.
+        value, draws = (
+            first[name].mean("seed", skipna=False) - second[name].mean("seed", skipna=False)
+            for name in ("value", "draws")
+        )
+        names = {"network": a, "layer": "selected", "other_network": b, "other_layer": "selected"}
+        (row,) = _differences(value.values[:, None], draws.transpose("draw", "animal").values[:, :, None], first)
+        rows.append(names | row)
+    return rows
+
+
+def _of_layers(name: str, network: xr.Dataset) -> list[dict]:
+    value = network["layer_value"].mean("seed", skipna=False).transpose("animal", "layer").values
+    draws = network["layer_draws"].mean("seed", skipna=False).transpose("layer_draw", "animal", "layer").values
+    pairs = list(itertools.combinations(range(value.shape[1]), 2))
+    if not pairs:
+        return []
+    first, second = (list(side) for side in zip(*pairs, strict=True))
+    rows = _differences(value[:, first] - value[:, second], draws[..., first] - draws[..., second], network)
+    layers = network["layer"].values.astype(str)
+    return [
+        {"network": name, "layer": layers[a], "other_network": name, "other_layer": layers[b]} | row
+        for (a, b), row in zip(pairs, rows, strict=True)
+    ]
+
+
+def _differences(values: np.ndarray, draws: np.ndarray, dataset: xr.Dataset) -> list[dict]:
+    """Rows of differences (animal, pair) with their draws (draw, animal, pair)."""
+    # Regions of a recording may have been seen in different animals.
+    seen = np.flatnonzero(~dataset["absent"].values.astype(bool))
+    values, draws = values[seen], draws[:, seen]
+    common = {"claim": "new stimuli", "n_stimuli": dataset.attrs["n_stimuli"], "n_animals": len(seen)}
+    difference = values.mean(0)
+    if len(draws) == 0:
+        low = high = np.full(len(difference), np.nan)
+        p_value, smallest, missing = np.ones(len(difference)), 1.0, "too_few_stimuli_to_select"
+    elif len(seen) > 1:
+        found = twofactor.estimate(values, draws, dataset.attrs["n_groups"], scheme=dataset.attrs["scheme"])
+        low, high, p_value, smallest, missing = found.low, found.high, found.p_value, 0.0, "interval_undefined"
+        common["claim"] = f"new {found.claim}"
+    else:
+        low, high = resampling.interval(draws[:, 0])
+        p_value, smallest = resampling.difference_p_value(draws[:, 0]), 2 / (len(draws) + 1)
+        missing = "interval_undefined"
+    rows = []
+    for k, value in enumerate(difference):
+        defined = np.isfinite([value, low[k]]).all()
+        status = "ok" if defined else missing if np.isfinite(value) or not len(draws) else "undefined"
+        rows.append(
+            common
+            | {"difference": value, "ci_low": low[k], "ci_high": high[k], "p_value": p_value[k] if defined else 1.0}
+            | {"status": status, "smallest": smallest}
+        )
+    return rows
+
+
+def _corrected(family: list[dict]) -> list[dict]:
+    p_values = np.array([row["p_value"] for row in family])
+    holm, rate = corrections.holm(p_values), corrections.benjamini_hochberg(p_values)
+    rows = []
+    for row, p_holm, q_value in zip(family, holm, rate, strict=True):
+        # With so many pairs not even the clearest difference could pass the correction.
+        if row.pop("smallest") * len(family) >= LEVEL and row["status"] == "ok":
+            row["status"] = "too_few_resamples"
+        rows.append(row | {"p_holm": p_holm, "q_value": q_value, "separable": bool(p_holm < LEVEL)})
+    return rows

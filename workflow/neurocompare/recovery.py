@@ -9,10 +9,11 @@ import numpy as np
 import xarray as xr
 
 from neurocompare import similarity
-from neurocompare.comparison import check, stacked, target_of
+from neurocompare.comparison import check, evaluated, stacked, target_of
 from neurocompare.errors import UserError, unknown
-from neurocompare.identifiers import parse
 from neurocompare.inference import resampling
+from neurocompare.similarity.arrays import Grams
+from neurocompare.similarity.controlled import with_control
 from neurocompare.similarity.evaluation import Target
 from neurocompare.simulation import readout
 
@@ -52,7 +53,7 @@ def recover(
     """
     if len(candidates) < 2:
         raise UserError("a recovery needs at least two networks: one alone is always the best")
-    module = similarity.load(measure)
+    opened = with_control(similarity.load(measure), None)
     rows = []
     for features in generators:
         generator = str(features.coords["animal"].values[0])
@@ -64,17 +65,16 @@ def recover(
             readout.from_features(features.values, stimuli, orientation, seed=seed, **options)[0]
             for seed in range(seeds)
         ]
-        check(populations[0], module.MEASURES[measure], measure, f"population of {generator}", len(stimuli))
+        check(populations[0], opened, f"population of {generator}", len(stimuli))
         # The populations are evaluated together, as the animals of one region.
         parts = [target_of(population, stimuli) for population in populations]
         target = Target(
             animals=tuple(map(str, range(seeds))),
-            responses=np.concatenate([part.responses for part in parts]),
-            halves=None if parts[0].halves is None else np.concatenate([part.halves for part in parts], axis=2),
+            grams=Grams.of_trials([trials for part in parts for trials in part.grams.trials]),
         )
         plan = resampling.plan(generator, len(stimuli), "stimulus", bootstraps=BOOTSTRAPS, permutations=0, partitions=0)
         scores = {
-            network: module.evaluate(target, stacked(activations, stimuli), parse(measure)[1], plan)
+            network: evaluated(opened, target, stacked(activations, stimuli, units=opened.info["units"]), plan)
             for network, activations in candidates.items()
         }
         layers = {network: str(activations["layer"].values[0]) for network, activations in candidates.items()}

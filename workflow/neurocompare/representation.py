@@ -42,8 +42,9 @@ RESPONSES = {
 }
 """What a value may be, with the physical unit that goes with it by default."""
 
-EXCHANGEABLE = ("stimulus", "condition", "block", "none")
-"""What a null may exchange, from the most to the least."""
+EXCHANGEABLE = ("stimulus", "condition", "block", "shift", "none")
+"""What a null may exchange, from the most to the least; ``shift`` (circular shifts of continuous data) needs the
+attribute ``shift``, a number of samples beyond the autocorrelation."""
 
 REQUIRED_ATTRIBUTES = (
     "response",

@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 
-from neurocompare import catalogue, yamlfiles
+from neurocompare import catalogue, identifiers, yamlfiles
 from neurocompare.digest import code_digest
 from neurocompare.errors import UserError, unknown
 from neurocompare.identifiers import DESCRIPTION_PACKAGES, module_of

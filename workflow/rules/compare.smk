@@ -5,6 +5,7 @@ rule compare:
     input:
         recording="results/ingest/{recording}.nc",
         grams=compared_grams,
+        control=control_grams,
     output:
         scores="results/compare/{recording}/{network}/{measure}.tsv",
         draws="results/compare/{recording}/{network}/{measure}.nc",

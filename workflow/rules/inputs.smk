@@ -56,6 +56,17 @@ def compared_grams(wildcards):
     return grams_of(CATALOGUE.recording(wildcards.recording)["stimuli"], wildcards.network)
 
 
+def control_grams(wildcards):
+    """What a measure controls for: the first seed of the network that its option 'partial' names."""
+    # Not `from … import parse`: Snakemake has a function of that name, and rule files share its names.
+    network = identifiers.parse(wildcards.measure)[1].get("partial")
+    if network is None:
+        return []
+    if network not in CATALOGUE.networks:
+        raise WorkflowError(str(unknown(f"network in measure '{wildcards.measure}'", network, CATALOGUE.networks)))
+    return grams_of(CATALOGUE.recording(wildcards.recording)["stimuli"], network)[:1]
+
+
 def compare_code(wildcards):
     return code("compare", module_of(wildcards.measure))
 

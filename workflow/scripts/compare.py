@@ -11,6 +11,7 @@ def main(snakemake):
     with job(snakemake.log[0]):
         recording = representation.read(snakemake.input.recording)
         seeds = [datasets.read(path) for path in snakemake.input.grams]
+        control = [datasets.read(path) for path in snakemake.input.control]
         weights = {int(seed["seed"]): seed.attrs["weights_sha256"] for seed in seeds}
         rows, draws = comparison.compare(
             recording,
@@ -18,8 +19,9 @@ def main(snakemake):
             snakemake.wildcards.measure,
             name=snakemake.wildcards.recording,
             network=snakemake.wildcards.network,
+            control=control[0].expand_dims("seed") if control else None,
         )
-        code = tables.code_sha256(snakemake.params.code, recording, *seeds)
+        code = tables.code_sha256(snakemake.params.code, recording, *seeds, *control)
         rows = [row | {"weights_sha256": weights[row["seed"]], "code_sha256": code} for row in rows]
         datasets.write(draws, snakemake.output.draws)
         tables.write(rows, tables.SCORES, snakemake.output.scores)

@@ -15,8 +15,10 @@ from neurocompare.comparison import regions, target_of
 from neurocompare.errors import UserError, unknown
 from neurocompare.identifiers import parse
 from neurocompare.inference import resampling
-from neurocompare.similarity import rsa
-from neurocompare.similarity.evaluation import between_animals, shuffled
+from neurocompare.similarity import ceilings, comparators
+from neurocompare.similarity.embedded import Kernel, shuffled
+from neurocompare.similarity.measure import Reduced
+from neurocompare.similarity.rsa import RSA
 
 WHOLE_RECORDING = True
 """Regions are compared with one another, so they are described together."""
@@ -28,7 +30,7 @@ DESCRIPTIONS = {
         "direction": "higher",
         "needs": ["rdm"],
     }
-    for comparator, text in rsa.COMPARATORS.items()
+    for comparator, text in comparators.COMPARATORS.items()
 }
 
 
@@ -78,10 +80,10 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     for one, other in itertools.permutations(targets, 2):
         model, target = targets[one].rdms[-1:], targets[other]
         animals = target.rdms[:-1] if target.pooled else target.rdms
-        embedded = rsa.embed(animals, comparator), rsa.embed(model, comparator)
+        embedded = comparators.embed(animals, comparator), comparators.embed(model, comparator)
         value = np.einsum("tij,kij->tk", *embedded).mean()
         null = shuffled(*embedded, plan.permutations).mean((1, 2))
-        ci = resampling.interval(rsa.weighted(animals, model, plan.weights, comparator).mean((1, 2)))
+        ci = resampling.interval(comparators.weighted(animals, model, plan.weights, comparator).mean((1, 2)))
         statistics = {
             "null_mean": null.mean(),
             "null_high": np.quantile(null, 0.95),
@@ -96,14 +98,13 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
         if not target.pooled:
             continue
         animals = target.rdms[:-1]
-        low, high = between_animals(
-            animals, lambda rdms: rsa.embed(rdms, comparator), lambda rdms: rsa.average(rdms, comparator)
-        )
-        for bound, values in (("lower", low), ("upper", high)):
+        measure = RSA("rsa", {"distance": array.attrs["distance"], "compare": comparator})
+        bounds = ceilings.of_animals(measure, Reduced([Kernel(rdm) for rdm in animals]), range(len(animals)))
+        for bound, value in (("lower", np.mean([b.low for b in bounds])), ("upper", np.mean([b.high for b in bounds]))):
             draws = _ceiling_draws(animals, plan.weights, comparator, bound)
             ci = resampling.interval(draws)
             rows.append(
-                _row(f"noise ceiling, {bound} bound", region, "", values.mean())
+                _row(f"noise ceiling, {bound} bound", region, "", value)
                 | {"ci_low": ci[0], "ci_high": ci[1], "status": "no_null;no_ceiling"}
                 | counts[region]
             )
@@ -127,6 +128,6 @@ def _ceiling_draws(animals: np.ndarray, weights: np.ndarray, comparator: str, bo
     draws = []
     for t in range(len(animals)):
         others = animals if bound == "upper" else np.delete(animals, t, axis=0)
-        average = rsa.average(others, comparator)[None]
-        draws.append(rsa.weighted(animals[t : t + 1], average, weights, comparator)[:, 0, 0])
+        average = comparators.average(others, comparator)[None]
+        draws.append(comparators.weighted(animals[t : t + 1], average, weights, comparator)[:, 0, 0])
     return np.mean(draws, axis=0)

@@ -1,4 +1,4 @@
-"""Resamples of stimuli, drawn once and shared by all that is to be compared.
+"""Resamples of what a recording declares exchangeable, drawn once and shared by all that is to be compared.
 
 A plan depends on the recording alone, never on the network: two networks are compared on the same
 resamples, so the interval of their difference is a paired one.
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurocompare.errors import UserError
+from neurocompare.inference import continuous, exchange
 
 BOOTSTRAPS = 500
 PERMUTATIONS = 1000
@@ -19,7 +20,7 @@ PARTITIONS = 5
 MINIMUM_FOR_HALVES = 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """What will be resampled.
 
@@ -31,11 +32,17 @@ class Plan:
         Shuffles of the stimuli.
     partitions : array of bool of shape (n_partitions, n_stimuli)
         True in the first half; empty if there are too few stimuli to halve.
+    subsets : array of int of shape (n_bootstraps, n_some)
+        Halves of the stimuli, drawn without replacement, for measures that copies of a stimulus would mislead.
+    n_groups : int
+        How many things there are that may change places: stimuli, conditions, blocks or stretches.
     """
 
     weights: np.ndarray
     permutations: np.ndarray
     partitions: np.ndarray
+    subsets: np.ndarray
+    n_groups: int
 
 
 def plan(
@@ -43,6 +50,10 @@ def plan(
     n_stimuli: int,
     exchangeable: str,
     *,
+    condition: np.ndarray | None = None,
+    time: np.ndarray | None = None,
+    block: np.ndarray | None = None,
+    shift: int | None = None,
     bootstraps: int = BOOTSTRAPS,
     permutations: int = PERMUTATIONS,
     partitions: int = PARTITIONS,
@@ -54,11 +65,17 @@ def plan(
     name : str
         The id of the recording: it seeds the draw.
     n_stimuli : int
-        Number of stimuli.
-    exchangeable : str
-        What the recording declares exchangeable; only ``"stimulus"`` permits shuffles of stimuli.
+        Number of stimuli, or of samples of condition × time or of a continuous recording.
+    exchangeable : {"stimulus", "condition", "block", "shift", "none"}
+        What the recording declares exchangeable; see `neurocompare.inference.exchange` and `continuous`.
+    condition, time : arrays of shape (n_stimuli,), optional
+        For ``condition``; by default every stimulus is a condition.
+    block : array of shape (n_stimuli,), optional
+        For ``block``.
+    shift : int, optional
+        For ``shift``: the smallest circular shift, in samples; stretches of that length are resampled.
     bootstraps : int
-        Number of bootstrap samples.
+        Number of bootstrap samples, and of halves.
     permutations : int
         Number of shuffles.
     partitions : int
@@ -72,22 +89,32 @@ def plan(
     Raises
     ------
     UserError
-        If the recording does not declare its stimuli exchangeable.
+        If the recording declares that nothing may be exchanged, or there is too little of it.
     """
-    if exchangeable != "stimulus":
-        raise UserError(
-            f"recording '{name}' declares exchangeable={exchangeable}: "
-            "nulls and intervals over stimuli are not valid for it"
-        )
     # A stream for each part: how many shuffles a measure can afford must not change its halves.
     seed = [zlib.crc32(name.encode()), n_stimuli]
-    streams = [np.random.default_rng([*seed, part]) for part in range(3)]
-    weights = streams[0].multinomial(n_stimuli, np.full(n_stimuli, 1 / n_stimuli), size=bootstraps).astype(float)
-    shuffles = streams[1].permuted(np.tile(np.arange(n_stimuli), (permutations, 1)), axis=1)
+    streams = [np.random.default_rng([*seed, part]) for part in range(4)]
+    if exchangeable == "shift":
+        if shift is None:
+            raise UserError(
+                f"recording '{name}' declares exchangeable=shift: add the attribute 'shift', a number of samples "
+                "beyond its autocorrelation"
+            )
+        shuffles = continuous.shifts(n_stimuli, shift, permutations, streams[1], name) if permutations else None
+        weights = continuous.moving_block_weights(n_stimuli, shift, bootstraps, streams[0], name)
+        # Whole stretches go to one half; what is left at the end is a shorter one.
+        grouped = exchange.Groups("block", np.arange(n_stimuli // shift * shift).reshape(-1, shift))
+    else:
+        grouped = exchange.groups(exchangeable, n_stimuli, name=name, condition=condition, time=time, block=block)
+        shuffles = exchange.permutations(grouped, permutations, streams[1]) if permutations else None
+        weights = exchange.bootstrap_weights(grouped, bootstraps, streams[0])
+    if shuffles is None:
+        shuffles = np.empty((0, n_stimuli), dtype=int)
     halves = np.zeros((partitions, n_stimuli), dtype=bool)
-    halves[:, : n_stimuli // 2] = True
-    halves = streams[2].permuted(halves, axis=1)
-    return Plan(weights, shuffles, halves if n_stimuli >= MINIMUM_FOR_HALVES else halves[:0])
+    halves[:, : grouped.n_samples] = exchange.halves(grouped, partitions, streams[2])
+    if grouped.n_groups < MINIMUM_FOR_HALVES:
+        halves = halves[:0]
+    return Plan(weights, shuffles, halves, exchange.subsets(grouped, bootstraps, streams[3]), grouped.n_groups)
 
 
 def interval(draws: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
@@ -116,7 +143,7 @@ def interval(draws: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.nda
     return np.where(defined, low, np.nan), np.where(defined, high, np.nan)
 
 
-def p_value(value: np.ndarray, null: np.ndarray) -> np.ndarray:
+def p_value(value: np.ndarray, null: np.ndarray, direction: str = "higher") -> np.ndarray:
     """Return the one-sided p-value of a score, (1 + count) / (N + 1).
 
     Parameters
@@ -124,14 +151,19 @@ def p_value(value: np.ndarray, null: np.ndarray) -> np.ndarray:
     value : array of shape (...)
         Observed scores.
     null : array of shape (n_permutations, ...)
-        Scores under the null; an undefined one counts as at least as high as the observed score.
+        Scores under the null; an undefined one counts as at least as good as the observed score.
+    direction : {"higher", "lower"}
+        What is better.
 
     Returns
     -------
     array of shape (...)
         Never zero; NaN where the score is undefined.
     """
-    count = (~(null < value - 1e-12)).sum(0)
+    if len(null) == 0:
+        return np.full(np.shape(value), np.nan)
+    sign = 1 if direction == "higher" else -1
+    count = (~(sign * null < sign * value - 1e-12)).sum(0)
     return np.where(np.isfinite(value), (1 + count) / (len(null) + 1), np.nan)
 
 
@@ -151,24 +183,3 @@ def difference_p_value(draws: np.ndarray) -> np.ndarray:
     number = np.isfinite(draws).sum(0)
     count = np.minimum((draws <= 0).sum(0), (draws >= 0).sum(0))
     return np.minimum(2 * (1 + count) / (number + 1), 1.0)
-
-
-def holm(p_values: np.ndarray) -> np.ndarray:
-    """Correct p-values for several comparisons (Holm 1979, Scand. J. Stat. 6:65).
-
-    Parameters
-    ----------
-    p_values : array of shape (n,)
-        Uncorrected p-values.
-
-    Returns
-    -------
-    array of shape (n,)
-        Corrected for the family-wise error.
-    """
-    p_values = np.asarray(p_values, dtype=float)
-    order = np.argsort(p_values)
-    stepped = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1))
-    corrected = np.empty_like(stepped)
-    corrected[order] = np.minimum(stepped, 1)
-    return corrected

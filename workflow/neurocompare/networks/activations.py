@@ -23,6 +23,9 @@ from neurocompare.networks import weights as weights_on_disk
 # Units that are converted to float64 at a time: for 96 images this is 13 MB.
 _CHUNK = 16384
 
+SAMPLED = 300
+"""Units of a layer that are kept as they are, for measures that look at single units."""
+
 
 class Network:
     """A network that is ready to run; made by `open_network`.
@@ -171,7 +174,9 @@ def grams(
     -------
     Dataset
         ``gram`` (layer, stimulus, other_stimulus), the inner products of uncentred activations, float64;
-        ``row_sum`` (layer, stimulus), the sum over units; ``n_units`` (layer).
+        ``row_sum`` (layer, stimulus), the sum over units; ``n_units`` (layer); ``sample`` (layer, stimulus,
+        sampled_unit), the activations of at most `SAMPLED` units, float32: all units of a small layer, else a
+        random choice that depends on the number of units alone; NaN where a layer has fewer.
 
     Raises
     ------
@@ -185,12 +190,15 @@ def grams(
     gram = np.zeros((len(layers), n, n))
     row_sum = np.zeros((len(layers), n))
     n_units = np.zeros(len(layers), dtype=np.int64)
+    sample = np.full((len(layers), n, SAMPLED), np.nan, dtype=np.float32)
     spans = [slice(start, min(start + block, n)) for start in range(0, n, block)]
     for i, rows in enumerate(spans):
         held = _activations(network, images[rows], batch, layers)
         for k, layer in enumerate(layers):
             n_units[k] = held[layer].shape[1]
             gram[k, rows, rows], row_sum[k, rows] = _within(held[layer])
+            kept = sampled_units(n_units[k])
+            sample[k, rows, : len(kept)] = held[layer][:, kept]
         for columns in spans[i + 1 :]:
             other = _activations(network, images[columns], batch, layers)
             for k, layer in enumerate(layers):
@@ -203,10 +211,29 @@ def grams(
             "gram": (("layer", "stimulus", "other_stimulus"), gram),
             "row_sum": (("layer", "stimulus"), row_sum),
             "n_units": ("layer", n_units),
+            "sample": (("layer", "stimulus", "sampled_unit"), sample),
         },
         coords={"layer": list(layers), "stimulus": stimulus, "other_stimulus": stimulus},
         attrs={"architecture": network.architecture, "batch": batch, "block": block},
     )
+
+
+def sampled_units(n_units: int) -> np.ndarray:
+    """Choose the units of a layer that are kept as they are.
+
+    Parameters
+    ----------
+    n_units : int
+        Units of the layer.
+
+    Returns
+    -------
+    array of int of shape (n_kept,)
+        Increasing; all of them where there are few enough.
+    """
+    if n_units <= SAMPLED:
+        return np.arange(n_units)
+    return np.sort(np.random.default_rng([SAMPLED, int(n_units)]).choice(n_units, SAMPLED, replace=False))
 
 
 def features(network: Network, inputs: xr.DataArray | np.ndarray, layer: str, *, batch: int) -> np.ndarray:

@@ -11,11 +11,14 @@ import warnings
 
 import numpy as np
 
-from neurocompare.similarity.arrays import Grams, declaration, require_stimuli
-from neurocompare.similarity.evaluation import Evaluation, majorities
+from neurocompare.errors import UserError
+from neurocompare.similarity import ceilings
+from neurocompare.similarity.arrays import Grams, declaration
+from neurocompare.similarity.ceilings import Ceiling
+from neurocompare.similarity.evaluation import Evaluation, Target, dimensionalities
+from neurocompare.similarity.measure import Measure, Reduced
 
 MINIMUM_STIMULI = 20
-PERMUTATIONS = 100
 INNER_FOLDS = 5
 ALPHAS = np.logspace(-3, 3, 9)
 """Penalties tried, relative to the mean squared norm of the centred training features."""
@@ -26,43 +29,128 @@ NULL_UNITS = 100
 _SEED = 20220801
 
 
-MEASURES = {
-    f"ridge-folds={folds}": declaration(
-        f"encoding: ridge from features to neurons, {folds} folds over stimuli, median r over neurons",
-        low=-1.0,
-        symmetric=False,
-        invariances="isotropic scale, permutation, orthogonal, translation",
-        minimum_stimuli=MINIMUM_STIMULI,
-    )
-    for folds in (5, 10)
-}
+MEASURES = ("ridge-folds=5", "ridge-folds=10")
 
 
-def score(x: np.ndarray, y: np.ndarray, options: dict[str, str]) -> float:
-    """Score how well features predict responses.
+class Ridge(Measure):
+    """Ridge regression from features to every neuron.
 
     Parameters
     ----------
-    x : array of shape (n_stimuli, n_features)
-        Features.
-    y : array of shape (n_stimuli, n_units)
-        Responses to predict.
+    words : str
+        ``ridge``.
     options : dict
-        ``folds``.
-
-    Returns
-    -------
-    float
-        Median over units of the correlation of held-out predictions with the responses.
+        ``folds``, a number of folds over stimuli.
 
     Raises
     ------
     UserError
-        If there are too few stimuli.
+        If the option is missing or not a number from 2 to 20.
     """
-    require_stimuli(len(x), MINIMUM_STIMULI, "ridge encoding")
-    gram = Grams.of(x[None]).gram[0]
-    return float(_median(correlation(predict(gram, y, int(options["folds"])), y)))
+
+    permutations = 100
+    scheme = "bootstrap"
+    influence = False
+
+    def __init__(self, words: str, options: dict[str, str]):
+        folds = options.get("folds", "")
+        if words != "ridge" or set(options) != {"folds"} or not folds.isdecimal() or not 2 <= int(folds) <= 20:
+            raise UserError("a ridge measure is written ridge-folds=5, with 2 to 20 folds")
+        self.folds = int(folds)
+        self.info = declaration(
+            f"encoding: ridge from features to neurons, {folds} folds over stimuli, median r over neurons",
+            low=-1.0,
+            symmetric=False,
+            invariances="isotropic scale, permutation, orthogonal, translation",
+            minimum_stimuli=MINIMUM_STIMULI,
+            units=False,
+        )
+
+    def reduce(self, grams: Grams) -> list[tuple]:
+        """Keep the Gram matrix, for features, and the units, for responses; see `Measure.reduce`."""
+        return list(zip(grams.gram, grams.units or [None] * len(grams), strict=True))
+
+    def pair(self, x: tuple, y: tuple) -> float:
+        """Return the median over units of the correlation of held-out predictions with responses."""
+        return float(_median(correlation(predict(x[0], y[1], self.folds), y[1])))
+
+    def scores(self, x: Reduced, y: Reduced) -> np.ndarray:
+        """Fit all targets together, a unit that is in several of them once; see `Measure.scores`."""
+        responses = np.hstack([units for _, units in y.parts])
+        owner = np.repeat(np.arange(len(y)), [units.shape[1] for _, units in y.parts])
+        unique, place = np.unique(responses, axis=1, return_inverse=True)
+        found = np.empty((len(y), len(x)))
+        for k, (gram, _) in enumerate(x.parts):
+            r = correlation(predict(gram, unique, self.folds), unique)[place.ravel()]
+            found[:, k] = [_median(r[owner == t]) for t in range(len(y))]
+        return found
+
+    def trial_ceiling(self, y: Reduced) -> Ceiling:
+        """See `Measure.trial_ceiling`."""
+        return _trial_ceiling(y.grams)
+
+    def evaluate(self, target: Target, candidates: Grams, plan) -> Evaluation:
+        """Score all layers against a region.
+
+        Parameters
+        ----------
+        target : evaluation.Target
+            A region of a recording, with responses.
+        candidates : Grams
+            The layers.
+        plan : resampling.Plan
+            Resamples and permutations of the stimuli.
+
+        Returns
+        -------
+        evaluation.Evaluation
+            Scores; bootstrap samples resample the stimuli of the held-out predictions, shuffles are refitted.
+            A layer is chosen on half of the stimuli by models of that half alone, because all other models
+            have seen the responses that the choice will be scored on.
+        """
+        # Animals, and all shuffles, are fitted together, as if they were more neurons.
+        responses = np.hstack(target.grams.units)
+        n, owner = len(responses), np.repeat(np.arange(len(target.grams)), target.grams.n_units)
+        permutations = plan.permutations[: self.permutations]
+        some = np.concatenate([_some(owner, k) for k in range(len(target.grams))])
+        shuffled = responses[:, some][permutations].transpose(1, 0, 2).reshape(n, -1)
+
+        def by_animal(r, owner=owner):
+            return np.stack([_median(r[..., owner == k]) for k in range(len(target.grams))], axis=-1)
+
+        sides = [(half, ~half) for half in plan.partitions]
+        found: dict[str, list] = {key: [] for key in ("value", "draws", "null", "halves", "choosers", "undefined")}
+        for gram in candidates.gram:
+            predictions = predict(gram, np.hstack([responses, shuffled]), self.folds)
+            own, other = np.split(predictions, [responses.shape[1]], axis=1)
+            r = correlation(own, responses)
+            null = correlation(other, shuffled).reshape(len(permutations), len(some))
+            alone = [[_predict_within(gram, responses, side, self.folds) for side in pair] for pair in sides]
+            found["value"].append(by_animal(r))
+            found["draws"].append(by_animal(correlation(own, responses, plan.weights)))
+            found["null"].append(by_animal(null, owner[some]))
+            found["halves"].append([[by_animal(correlation(own[s], responses[s])) for s in pair] for pair in sides])
+            found["choosers"].append(
+                [
+                    [by_animal(correlation(p[s], responses[s])) for p, s in zip(fitted, pair, strict=True)]
+                    for fitted, pair in zip(alone, sides, strict=True)
+                ]
+            )
+            found["undefined"].append(np.array([np.isnan(r[owner == k]).sum() for k in range(len(target.grams))]))
+        single = [_trial_ceiling(target.grams[k : k + 1]) for k in range(len(target.grams))]
+        return Evaluation(
+            value=np.stack(found["value"], axis=-1),
+            draws=np.stack(found["draws"], axis=-1),
+            null=np.stack(found["null"], axis=-1),
+            ceilings=single,
+            together=ceilings.average([single[k] for k in target.members]),
+            inter_animal=np.nan,
+            halves=_by_partition(found["halves"]),
+            choosers=_by_partition(found["choosers"]),
+            undefined_units=np.stack(found["undefined"], axis=-1),
+            warnings=[[] for _ in candidates.gram],
+            **dimensionalities(target, candidates),
+        )
 
 
 def predict(gram: np.ndarray, responses: np.ndarray, folds: int) -> np.ndarray:
@@ -148,64 +236,6 @@ def correlation(predicted: np.ndarray, observed: np.ndarray, weights: np.ndarray
     return r[0] if weights is None else r
 
 
-def evaluate(target, candidates, options, plan):
-    """Score all layers against a region, with ceilings, null and resamples.
-
-    Parameters
-    ----------
-    target : evaluation.Target
-        A region of a recording, with responses.
-    candidates : Grams
-        The layers.
-    options : dict
-        ``folds``.
-    plan : resampling.Plan
-        Resamples and permutations of the stimuli.
-
-    Returns
-    -------
-    evaluation.Evaluation
-        Scores; bootstrap samples resample the stimuli of the held-out predictions, shuffles are refitted.
-        A layer is chosen on half of the stimuli by models of that half alone, because all other models
-        have seen the responses that the choice will be scored on.
-    """
-    n_animals, n, n_units = target.responses.shape
-    n_null = len(plan.permutations)
-    some = np.sort(np.random.default_rng([_SEED, n_units]).permutation(n_units)[:NULL_UNITS])
-    # Animals, and all shuffles, are fitted together, as if they were more neurons.
-    responses = _side_by_side(target.responses)
-    shuffled = _side_by_side(target.responses[:, :, some])[plan.permutations].transpose(1, 0, 2).reshape(n, -1)
-
-    def score_of(predicted, weights=None):
-        r = correlation(predicted, responses, weights)
-        return _median(r.reshape(*r.shape[:-1], n_animals, n_units))
-
-    folds, sides = int(options["folds"]), [(half, ~half) for half in plan.partitions]
-    values, draws, null, halves, choosers, undefined = [], [], [], [], [], []
-    for gram in candidates.gram:
-        predictions = predict(gram, np.hstack([responses, shuffled]), folds)
-        own, other = np.split(predictions, [responses.shape[1]], axis=1)
-        alone = [tuple(_predict_within(gram, responses, side, folds) for side in pair) for pair in sides]
-        values.append(score_of(own))
-        draws.append(score_of(own, plan.weights))
-        null.append(_median(correlation(other, shuffled).reshape(n_null, n_animals, len(some))))
-        pairs = list(zip(alone, _half_weights(plan), strict=True))
-        halves.append([[score_of(own, weights) for weights in both] for _, both in pairs])
-        choosers.append([[score_of(p, weights) for p, weights in zip(*pair, strict=True)] for pair in pairs])
-        undefined.append(np.isnan(correlation(own, responses)).reshape(n_animals, n_units).sum(1))
-    low, high = _ceiling(target)
-    return Evaluation(
-        value=np.stack(values, axis=-1),
-        draws=np.stack(draws, axis=-1),
-        null=np.stack(null, axis=-1),
-        ceiling_low=low,
-        ceiling_high=high,
-        halves=_by_partition(halves),
-        choosers=_by_partition(choosers),
-        undefined_units=np.stack(undefined, axis=-1),
-    )
-
-
 def _predict_within(gram, responses, inside, folds):
     """Predict the responses of some stimuli from models of these alone; zero elsewhere."""
     predictions = np.zeros_like(responses)
@@ -221,30 +251,27 @@ def _by_partition(layers):
     ]
 
 
-def _side_by_side(responses):
-    """From (n_animals, n_stimuli, n_units) to (n_stimuli, n_animals * n_units)."""
-    return responses.transpose(1, 0, 2).reshape(responses.shape[1], -1)
+def _some(owner, animal):
+    """Positions of at most `NULL_UNITS` units of one animal, drawn once."""
+    mine = np.flatnonzero(owner == animal)
+    return mine[np.sort(np.random.default_rng([_SEED, len(mine)]).permutation(len(mine))[:NULL_UNITS])]
 
 
-def _half_weights(plan):
-    """For each partition the weights of its two halves: first of all stimuli, then in bootstrap samples."""
-    weights = np.vstack([np.ones(plan.weights.shape[1]), plan.weights])
-    for half in plan.partitions:
-        yield weights * half, weights * ~half
-
-
-def _ceiling(target):
+def _trial_ceiling(grams: Grams) -> Ceiling:
     """Bounds as for the other measures: a half predicts the other half, and a larger part the whole."""
-    if target.halves is None:
-        missing = np.full(len(target.responses), np.nan)
-        return missing, missing
+    trials = None if grams.trials is None else grams.trials[0]
+    if trials is None or not trials.repeated():
+        return ceilings.NONE
 
     def agreement(first, second):
-        return [float(_median(correlation(a, b))) for a, b in zip(first, second, strict=True)]
+        return float(_median(correlation(first, second)))
 
-    low = [agreement(first, second) for first, second in target.halves]
-    high = [agreement(part, target.responses) for pair in majorities(target) for part in pair]
-    return np.mean(low, axis=0), np.mean(high, axis=0)
+    def halves(late):
+        return [[trials.mean(half) for half in split] for split in trials.halves(chronological=late)]
+
+    low, late = (float(np.mean([agreement(a, b) for a, b in halves(late)])) for late in (False, True))
+    high = np.mean([agreement(part, grams.units[0]) for a, b in halves(False) for part in ceilings.mixtures(a, b)])
+    return Ceiling(low, float(high), "bracket (trials)", late)
 
 
 def _centred(gram, train, test):
@@ -260,3 +287,6 @@ def _median(r: np.ndarray) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "All-NaN slice")
         return np.nanmedian(r, axis=-1)
+
+
+MEASURE = Ridge

@@ -1,27 +1,29 @@
 """Similarity of two representations: measures of (stimuli x units) arrays, by id.
 
 Measures are found by the first word of their id and imported only then: ``score(x, y, "cka-…")``
-imports ``similarity/cka.py`` and nothing of the others.
+imports ``similarity/cka.py`` and what that needs, and nothing of the others.
 """
 
 import importlib
 
 from neurocompare.identifiers import MEASURE_PACKAGES, PACKAGE, module_of, parse
 
-__all__ = ["measures", "rdm", "score"]
+__all__ = ["evaluate", "load", "measures", "rdm", "score"]
 
 
-def score(x, y, measure: str) -> float:
+def score(x, y, measure: str, *, control=None) -> float:
     """Score how alike two representations of the same stimuli are.
 
     Parameters
     ----------
-    x : array of shape (n_stimuli, n_units_x)
-        One representation; for an encoding measure, the features.
-    y : array of shape (n_stimuli, n_units_y)
-        The other; for an encoding measure, the responses to predict.
+    x : array of shape (n_stimuli, n_units_x) or (n_repeats, n_stimuli, n_units_x), or DataArray
+        One representation, the candidate; for an encoding measure, the features.
+    y : array of shape (n_stimuli, n_units_y) or (n_repeats, n_stimuli, n_units_y), or DataArray
+        The other, the target; for an encoding measure, the responses to predict.
     measure : str
-        A measure id; `measures` lists them.
+        A measure id; `measures` lists the common ones.
+    control : as `x`, optional
+        What a measure with ``-partial=…`` controls for.
 
     Returns
     -------
@@ -31,13 +33,53 @@ def score(x, y, measure: str) -> float:
     Raises
     ------
     UserError
-        If the measure does not exist, or the arrays do not fit it or each other.
+        If the measure does not exist, is void for so few stimuli, or the arrays do not fit it or each other.
     """
-    from neurocompare.similarity.arrays import checked_pair
+    from neurocompare.similarity.arrays import require_stimuli
+    from neurocompare.similarity.controlled import with_control
+    from neurocompare.similarity.inputs import grams
+    from neurocompare.similarity.steps import mean_over_samples
 
-    x, y = checked_pair(x, y)
-    module = load(measure)
-    return float(module.score(x, y, parse(measure)[1]))
+    opened = load(measure)
+    x, y, *controls = grams(x, y, *([] if control is None else [control]), measure=opened)
+    opened = with_control(opened, controls[0] if controls else None)
+    require_stimuli(x.gram.shape[1], opened.info["minimum_stimuli"], measure)
+    opened.require_repeats(y, "y")
+    return float(mean_over_samples(opened, y, lambda target: opened.scores(opened.reduced(x), opened.reduced(target))))
+
+
+def evaluate(x, y, measure: str, *, exchangeable: str | None = None, control=None, **groups):
+    """Score how alike two representations are, with noise ceiling, null and interval.
+
+    Parameters
+    ----------
+    x, y : as in `score`
+        The candidate and the target. Only of a target with repeats is there a noise ceiling.
+    measure : str
+        A measure id.
+    exchangeable : {"stimulus", "condition", "block", "shift"}, optional
+        What shuffles and resamples may exchange; a recording declares it. There is no null without.
+    control : as `x`, optional
+        What a measure with ``-partial=…`` controls for.
+    **groups
+        ``condition`` and ``time``, ``block`` or ``shift``: what is exchanged as a whole; see
+        `neurocompare.inference.resampling.plan`. With conditions × times, the time course that all conditions
+        have in common is taken out first.
+
+    Returns
+    -------
+    Series
+        ``value``, ``ceiling_low``, ``ceiling_high``, ``ceiling_kind``, ``ceiling_chronological``, ``null_mean``,
+        ``null_high``, ``p_value``, ``ci_low``, ``ci_high``, ``claim``, ``dimensionality``, ``n_stimuli``.
+
+    Raises
+    ------
+    UserError
+        As `score`, or if nothing is declared exchangeable.
+    """
+    from neurocompare.similarity.single import evaluated
+
+    return evaluated(x, y, load(measure), exchangeable, control, groups)
 
 
 def rdm(x, distance: str = "correlation"):
@@ -45,34 +87,41 @@ def rdm(x, distance: str = "correlation"):
 
     Parameters
     ----------
-    x : array of shape (n_stimuli, n_units)
+    x : array of shape (n_stimuli, n_units) or (n_repeats, n_stimuli, n_units), or DataArray
         The representation.
-    distance : {"correlation", "euclidean", "cosine"}
-        See `neurocompare.similarity.distances.from_grams`.
+    distance : str
+        A distance of the RSA measures, with its options: ``crossnobis``, ``crossnobis-noise=none``.
 
     Returns
     -------
     array of shape (n_stimuli, n_stimuli)
-        Symmetric, with a zero diagonal.
+        Symmetric, with a zero diagonal. Of a large array in single precision, in single precision too.
 
     Raises
     ------
     UserError
         If the distance does not exist or is undefined for `x`.
     """
-    from neurocompare.similarity.arrays import Grams, checked
-    from neurocompare.similarity.distances import from_grams
+    import numpy as np
 
-    return from_grams(Grams.of(checked(x, "x")[None]), distance)[0]
+    from neurocompare.similarity.distances import PLAIN, rdm_of
+    from neurocompare.similarity.inputs import grams
+
+    opened = load(f"rsa-distance={distance}-compare=cosine")
+    if isinstance(x, np.ndarray) and x.dtype == np.float32 and x.ndim == 2 and distance in PLAIN:
+        return rdm_of(x, distance)
+    stack = grams(x, measure=opened)[0]
+    opened.require_repeats(stack, "x")
+    return opened.matrices(stack)[0]
 
 
 def measures():
-    """List every measure.
+    """List the measures.
 
     Returns
     -------
     DataFrame
-        Indexed by measure id: summary, range, direction, symmetry, whether it is a metric, invariances
+        Indexed by measure id: summary, range, direction, unit, symmetry, whether it is a metric, invariances
         and requirements.
     """
     import pandas as pd
@@ -81,12 +130,12 @@ def measures():
     for package in MEASURE_PACKAGES:
         for path in sorted((PACKAGE / package).glob("[a-z]*.py")):
             module = importlib.import_module(f"neurocompare.{package}.{path.stem}")
-            found |= getattr(module, "MEASURES", {})
+            found |= {name: load(name).info for name in getattr(module, "MEASURES", ())}
     return pd.DataFrame.from_dict(found, orient="index").rename_axis("measure")
 
 
 def load(measure: str):
-    """Import the module behind a measure id, after checking that the id exists.
+    """Make the measure that an id names.
 
     Parameters
     ----------
@@ -95,17 +144,25 @@ def load(measure: str):
 
     Returns
     -------
-    module
-        With ``MEASURES``, ``score`` and ``evaluate``.
+    Measure
+        Ready to use; see `neurocompare.similarity.measure`.
 
     Raises
     ------
     UserError
-        If the id is unknown; the message lists the near ones.
+        If the id is unknown, or has an option that the measure does not know.
     """
-    from neurocompare.errors import unknown
+    from neurocompare.errors import UserError, unknown
+    from neurocompare.similarity.steps import split
 
     module = importlib.import_module(module_of(measure))
-    if measure not in getattr(module, "MEASURES", {}):
-        raise unknown("measure", measure, getattr(module, "MEASURES", {}))
-    return module
+    words, options = parse(measure)
+    own, steps = split(options)
+    if not hasattr(module, "MEASURE"):
+        raise unknown("measure", measure, ())
+    try:
+        opened = module.MEASURE(words, own)
+    except UserError as error:
+        raise UserError(f"measure '{measure}': {error}") from error
+    opened.name, opened.steps = measure, steps
+    return opened

@@ -5,292 +5,320 @@ Kornblith et al. 2019 (ICML, arXiv:1905.00414). HSIC is estimated without bias a
 representations is close to one (Murphy, Zylberberg & Fyshe 2024, arXiv:2405.01012). Scores are signed
 and never clamped.
 
-``normalise=cross-half`` takes the self-term of a noisy recording between two halves of its trials,
-where independent noise has no share: trial noise then no longer lowers the score, on average.
+A recording is a sample of trials and of units, and both make its self-term too large, the score too low:
+
+* ``normalise=cross-half`` takes the self-term between two halves of the trials, where independent noise
+  has no share;
+* ``normalise=neurons`` takes it between different units (Chun et al. 2025, arXiv:2502.15104), where what a
+  unit has for itself has no share, its noise included;
+* ``normalise=cross-half-neurons`` does both, so noise that units share has no share either.
+
+A network, all of whose units are known, is not corrected.
 """
 
 import numpy as np
 
-from neurocompare.errors import UserError
-from neurocompare.similarity import evaluation
-from neurocompare.similarity.arrays import Grams, declaration, require_stimuli
+from neurocompare.errors import UserError, unknown
+from neurocompare.similarity import hsic, sampling
+from neurocompare.similarity.arrays import Grams, declaration
+from neurocompare.similarity.embedded import Embedded, Kernel, stacked
+from neurocompare.similarity.measure import Measure, Reduced, Scores
 
 MINIMUM_STIMULI = 5
 
+MEASURES = (
+    "cka-kernel=linear-hsic=song",
+    "cka-kernel=linear-hsic=biased",
+    "cka-kernel=linear-hsic=song-batch=64",
+    "cka-kernel=linear-hsic=song-normalise=cross-half",
+    "cka-kernel=linear-hsic=song-normalise=neurons",
+    "cka-kernel=linear-hsic=song-normalise=cross-half-neurons",
+    "cka-kernel=rbf-hsic=song",
+    "cka-kernel=rbf-hsic=biased",
+    "cka-kernel=rbf-bandwidth=0.5-hsic=song",
+)
 
-def _metadata(summary: str, low: float, high: float = 1.0, repeats: bool = False) -> dict:
-    return declaration(
-        summary,
-        low=low,
-        high=high,
-        symmetric=not repeats,
-        invariances="isotropic scale, permutation, orthogonal, translation",
-        minimum_stimuli=MINIMUM_STIMULI,
-        repeats=repeats,
-    )
+_GRAMMAR = "a CKA measure is written cka-kernel=…-hsic=…, perhaps with -bandwidth=…, -batch=… or -normalise=…"
 
+_HSIC = {"song": "unbiased HSIC", "biased": "biased HSIC (inflated by few stimuli)"}
 
-MEASURES = {
-    "cka-kernel=linear-hsic=song": _metadata("linear CKA with unbiased HSIC", -1.0),
-    "cka-kernel=linear-hsic=biased": _metadata("linear CKA with biased HSIC (inflated by few stimuli)", 0.0),
-    "cka-kernel=rbf-hsic=song": _metadata(
-        "CKA with unbiased HSIC and an RBF kernel whose squared bandwidth is the median squared distance", -1.0
-    ),
-    "cka-kernel=linear-hsic=song-normalise=cross-half": _metadata(
-        "linear CKA with unbiased HSIC; the recording's self-term is taken between halves of its trials",
-        -np.inf,
-        np.inf,
-        repeats=True,
+_KERNELS = {"linear": "linear CKA", "rbf": "CKA of an RBF kernel (squared bandwidth: {} median squared distance)"}
+
+_RECOMMENDED = {
+    "biased": "many more stimuli than dimensions; read it beside its null_mean",
+    "cross-half": "a split-half reliability of 0.3",
+    "neurons": "20 units: with 10 the ratio of unbiased terms is about 10 % too high",
+    "cross-half-neurons": "20 units and a split-half reliability of 0.3",
+}
+
+_NORMALISE = {
+    "": "",
+    "cross-half": "; the recording's self-term is taken between halves of its trials",
+    "neurons": "; the recording's self-term is taken between different units, the network's is not",
+    "cross-half-neurons": (
+        "; the recording's self-term is taken between different units in halves of its trials, the network's is not"
     ),
 }
 
 
-def score(x: np.ndarray, y: np.ndarray, options: dict[str, str]) -> float:
-    """Compute the CKA of two representations.
+class CKA(Embedded):
+    """Centred kernel alignment.
 
     Parameters
     ----------
-    x : array of shape (n_stimuli, n_units_x)
-        One representation.
-    y : array of shape (n_stimuli, n_units_y)
-        The other.
+    words : str
+        ``cka``.
     options : dict
-        ``kernel`` and ``hsic``.
+        ``kernel``, ``hsic`` and perhaps ``bandwidth``, ``batch`` or ``normalise``.
 
-    Returns
-    -------
-    float
-        The score; NaN where a representation does not vary, or an unbiased self-term is not positive.
+    Attributes
+    ----------
+    controllable : bool
+        Whether the score is an inner product that shuffles of stimuli rearrange, as partial scores need.
 
     Raises
     ------
     UserError
-        If there are too few stimuli, or the measure needs trials, which plain arrays do not have.
+        If an option is missing or unknown, or goes with others only.
     """
-    if "normalise" in options:
-        raise UserError("cross-half normalisation needs single trials: use a recording with repeats, in a study")
-    require_stimuli(len(x), MINIMUM_STIMULI, "CKA")
-    a, b = (embed(kernels(Grams.of(z[None]), options["kernel"]), options["hsic"])[0] for z in (x, y))
-    return float(np.sum(a * b))
 
+    controllable = True
 
-def kernels(grams: Grams, kernel: str) -> np.ndarray:
-    """Return kernel matrices of representations.
+    def __init__(self, words: str, options: dict[str, str]):
+        known = {"kernel", "hsic", "bandwidth", "batch", "normalise"}
+        if words != "cka" or not {"kernel", "hsic"} <= set(options) <= known:
+            raise UserError(_GRAMMAR)
+        self.kernel, self.hsic, normalise = options["kernel"], options["hsic"], options.get("normalise", "")
+        for what, name, names in (
+            ("kernel", self.kernel, _KERNELS),
+            ("estimator of HSIC", self.hsic, _HSIC),
+            ("value of normalise", normalise, _NORMALISE),
+        ):
+            if name not in names:
+                raise unknown(what, name, [name for name in names if name])
+        plain = (self.kernel, self.hsic) == ("linear", "song")
+        if not plain and (normalise or "batch" in options) or (normalise and "batch" in options):
+            raise UserError("batch and normalise are there, one at a time, for cka-kernel=linear-hsic=song only")
+        self.bandwidth = _bandwidth(options, self.kernel)
+        self.cross_half = normalise.startswith("cross-half")
+        # Only the off-diagonal of a linear kernel is free of the bias of trial noise.
+        self.ceiling = "one" if self.cross_half else "estimate" if plain else "bracket"
+        times = "the" if self.bandwidth == 1 else f"{self.bandwidth**2:g} times the"
+        self.info = declaration(
+            f"{_KERNELS[self.kernel].format(times)} with {_HSIC[self.hsic]}{_NORMALISE[normalise]}",
+            low=-np.inf if normalise else 0.0 if self.hsic == "biased" else -1.0,
+            high=np.inf if normalise else 1.0,
+            # With trials on both sides, both are corrected; of plain arrays the target alone is.
+            symmetric=normalise != "neurons",
+            invariances="isotropic scale, permutation, orthogonal, translation",
+            minimum_stimuli=MINIMUM_STIMULI,
+            repeats=2 if self.cross_half else 0,
+            recommended=_RECOMMENDED.get(normalise or self.hsic, ""),
+        )
 
-    Parameters
-    ----------
-    grams : Grams
-        The representations.
-    kernel : {"linear", "rbf"}
-        ``rbf``: exp(−d² / (2 median(d²))), the median over all pairs, those of a stimulus with itself
-        included as in the authors' code.
+    def matrices(self, grams: Grams) -> np.ndarray:
+        """Return kernels; see `Embedded.matrices`."""
+        return hsic.linear(grams.gram) if self.kernel == "linear" else hsic.rbf(grams.gram, self.bandwidth)
 
-    Returns
-    -------
-    array of shape (n_representations, n_stimuli, n_stimuli)
-        Doubly centred for the linear kernel, which loses no generality and keeps digits; zero for a
-        representation that does not vary. NaN for the RBF kernel if the median distance is zero.
-    """
-    centred = _centred(grams.gram)
-    # What is left of a constant representation is rounding error, which would correlate with anything.
-    varies = _norm(centred) > 1e-12 * _norm(grams.gram)
-    centred = np.where(varies[:, None, None], centred, 0)
-    if kernel == "linear":
-        return centred
-    square = np.einsum("kii->ki", centred)
-    distances = np.maximum(square[:, :, None] + square[:, None, :] - 2 * centred, 0)
-    median = np.median(distances, axis=(1, 2), keepdims=True)
-    return np.exp(-distances / np.where(median > 0, 2 * median, np.nan))
+    def centred(self, matrices: np.ndarray) -> np.ndarray:
+        """Centre kernels so that their inner products are HSIC, up to a constant factor.
 
+        Parameters
+        ----------
+        matrices : array of shape (n, n_stimuli, n_stimuli)
+            Kernels.
 
-def embed(matrices: np.ndarray, hsic: str, halves: np.ndarray | None = None) -> np.ndarray:
-    """Map kernel matrices to vectors whose inner product is the score.
+        Returns
+        -------
+        array of shape (n, ., .)
+            Vectors, in some shape of two axes.
+        """
+        return hsic.u_centred(matrices) if self.hsic == "song" else hsic.centred(matrices)
 
-    The map commutes with permutations of the stimuli.
+    def inner(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Estimate HSIC, up to a constant factor; see `Embedded.inner`."""
+        return np.einsum("kij,kij->k", self.centred(a), self.centred(b))
 
-    Parameters
-    ----------
-    matrices : array of shape (n_kernels, n_stimuli, n_stimuli)
-        Kernel matrices.
-    hsic : {"song", "biased"}
-        The estimator.
-    halves : array of shape (n_splits, 2, n_kernels, n_stimuli, n_stimuli), optional
-        Kernels from halves of the trials, between which the self-term is taken.
+    def embed(self, matrices: np.ndarray, halves: np.ndarray | None = None) -> np.ndarray:
+        """See `Embedded.embed`."""
+        own = self.inner(matrices, matrices) if halves is None else np.mean([self.inner(*h) for h in halves], axis=0)
+        return divided(self.centred(matrices), own, matrices)
 
-    Returns
-    -------
-    array of shape (n_kernels, n_stimuli, n_stimuli)
-        Of unit self-term; NaN where the self-term is not positive.
-    """
-    centre = _u_centred if hsic == "song" else _centred
-    centred = centre(matrices)
-    if halves is None:
-        self_term = np.einsum("kij,kij->k", centred, centred)
-    else:
-        self_term = np.mean([np.einsum("kij,kij->k", centre(a), centre(b)) for a, b in halves], axis=0)
-    floor = 1e-20 * np.einsum("kij,kij->k", matrices, matrices)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(self_term > floor, 1, np.nan)[:, None, None] * centred / np.sqrt(self_term)[:, None, None]
+    def weighted_inner(self, a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Estimate HSIC in resamples of the stimuli.
 
+        Parameters
+        ----------
+        a, b : arrays of shape (n_stimuli, n_stimuli)
+            Kernels.
+        weights : array of shape (n_samples, n_stimuli)
+            How often each stimulus is in each resample.
 
-def hsic_weighted(a: np.ndarray, b: np.ndarray, weights: np.ndarray, estimator: str) -> np.ndarray:
-    """Estimate HSIC in resamples of the stimuli.
+        Returns
+        -------
+        array of shape (n_samples,)
+            As `inner` on the resample, up to a constant factor.
+        """
+        return hsic.weighted(a, b, weights, self.hsic)
 
-    The unbiased estimator is a mean over quadruples of different stimuli (Song et al. 2012). In a
-    resample the quadruples of different *original* stimuli count, as often as they were drawn: copies of
-    a stimulus would otherwise enter as perfectly similar pairs.
-
-    Parameters
-    ----------
-    a : array of shape (n_stimuli, n_stimuli)
-        A kernel matrix.
-    b : array of shape (n_stimuli, n_stimuli)
-        Another.
-    weights : array of shape (n_samples, n_stimuli)
-        How often each stimulus is in each resample.
-    estimator : {"song", "biased"}
-        The estimator.
-
-    Returns
-    -------
-    array of shape (n_samples,)
-        HSIC; for all weights one and up to a constant factor, the usual estimate. NaN where a resample
-        holds fewer than four different stimuli (``song``) or none.
-    """
-    if estimator == "biased":
-        share = _over(weights, weights.sum(1, keepdims=True))
-        return _products(a, b, share) - 2 * _paths(a, b, share) + _total(a, share) * _total(b, share)
-    a, b = (m - np.diag(np.diag(m)) for m in (a, b))
-    product, square, cube = a * b, weights**2, weights**3
-    n1, n2, n3, n4 = (np.sum(weights**k, axis=1) for k in (1, 2, 3, 4))
-    a_one, a_two, b_one, b_two = weights @ a, square @ a, weights @ b, square @ b
-    # One weight for all three terms of the estimator, or it would depend on the origin of the kernels.
-    # Sums over different stimuli are those over all, less those with some in common; p21 is Σ wᵢ²wⱼ aᵢⱼbᵢⱼ.
-    along, along_square = weights @ product, square @ product
-    p11, p21, p31, p22 = _dot(along, weights), _dot(along, square), _dot(along, cube), _dot(along_square, square)
-    pairs = (n1**2 - n2) * p11 - 4 * n1 * p21 + 4 * p31 + 2 * p22
-    triples = _dot(weights, (n1[:, None] - weights) * a_one * b_one - a_two * b_one - a_one * b_two)
-    triples -= n1 * p21 - p22 - 2 * p31
-    quadruples = _dot(a_one, weights) * _dot(b_one, weights) - 4 * _dot(square, a_one * b_one) + 2 * p22
-    number = n1**4 - 6 * n1**2 * n2 + 3 * n2**2 + 8 * n1 * n3 - 6 * n4
-    return _over(pairs - 2 * triples + quadruples, number)
-
-
-def weighted(kernel, others, weights, hsic: str, halves=None) -> np.ndarray:
-    """Compute CKA in resamples of the stimuli.
-
-    Parameters
-    ----------
-    kernel : array of shape (n_kernels, n_stimuli, n_stimuli)
-        Kernels of the target.
-    others : array of shape (n_others, n_stimuli, n_stimuli)
-        Kernels of the candidates.
-    weights : array of shape (n_samples, n_stimuli)
-        How often each stimulus is in each resample.
-    hsic : {"song", "biased"}
-        The estimator.
-    halves : array of shape (n_splits, 2, n_kernels, n_stimuli, n_stimuli), optional
-        As in `embed`.
-
-    Returns
-    -------
-    array of shape (n_samples, n_kernels, n_others)
-        Scores; NaN where a self-term is not positive.
-    """
-    if halves is None:
-        own = [_self_term(k, weights, hsic) for k in kernel]
-    else:
-        own = [
-            np.mean([hsic_weighted(a[t], b[t], weights, hsic) for a, b in halves], axis=0) for t in range(len(kernel))
+    def weighted(self, targets, candidates, weights, halves: np.ndarray | None = None) -> Scores:
+        """See `Embedded.weighted`."""
+        parts = [
+            [Kernel(matrix, None if own is None else own[:, :, k]) for k, matrix in enumerate(matrices)]
+            for matrices, own in ((candidates, None), (targets, halves))
         ]
-        own = [np.where(term > 0, term, np.nan) for term in own]
-    scores = np.empty((len(weights), len(kernel), len(others)))
-    for k, other in enumerate(others):
-        self_term = _self_term(other, weights, hsic)
-        for t, target in enumerate(kernel):
-            scores[:, t, k] = hsic_weighted(target, other, weights, hsic) / np.sqrt(own[t] * self_term)
-    return scores
+        return self._weighted(Reduced(parts[0]), Reduced(parts[1]), weights)
+
+    def warnings(self, part: Kernel) -> list[str]:
+        """Tell whether an RBF kernel holds hardly anything but its bandwidth; see `Measure.warnings`."""
+        if self.kernel != "rbf":
+            return []
+        mean = hsic.mean_similarity(part.matrix)
+        return ["rbf_all_distinct"] * (mean < hsic.NEARLY_DISTINCT) + ["rbf_all_alike"] * (mean > hsic.NEARLY_ALIKE)
+
+    def weighted_self_term(self, part: Kernel, weights: np.ndarray, target: bool) -> np.ndarray:
+        """Estimate the self-term of a representation in resamples of the stimuli.
+
+        Parameters
+        ----------
+        part : Kernel
+            The representation.
+        weights : array of shape (n_samples, n_stimuli)
+            How often each stimulus is in each resample.
+        target : bool
+            Whether it is a target.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            NaN where it is not positive.
+        """
+        if part.halves is not None:
+            own = np.mean([self.weighted_inner(a, b, weights) for a, b in part.halves], axis=0)
+        else:
+            own = self.weighted_inner(part.matrix, part.matrix, weights)
+        size = hsic.over(np.einsum("si,si->s", weights @ part.matrix**2, weights), weights.sum(1) ** 2)
+        return np.where(own > 1e-13 * size, own, np.nan)
+
+    def _weighted(self, x: Reduced, y: Reduced, weights: np.ndarray) -> Scores:
+        own = [self.weighted_self_term(part, weights, target=True) for part in y.parts]
+        others = [self.weighted_self_term(part, weights, target=False) for part in x.parts]
+        scores = np.empty((len(weights), len(y), len(x)))
+        for t, target in enumerate(y.parts):
+            for k, candidate in enumerate(x.parts):
+                product = self.weighted_inner(target.matrix, candidate.matrix, weights)
+                scores[:, t, k] = product / np.sqrt(own[t] * others[k])
+        return scores
 
 
-def evaluate(target, candidates, options, plan):
-    """Score all candidates against a target, with ceilings, null and resamples.
+class BatchCKA(CKA):
+    """CKA whose HSIC are averaged over batches of stimuli (Nguyen, Raghu & Kornblith 2021, arXiv:2010.15327).
 
     Parameters
     ----------
-    target : evaluation.Target
-        A region of a recording, with responses.
-    candidates : Grams
-        The layers.
+    words, options : as for `CKA`
+        With ``batch``, the number of stimuli in a batch.
+
+    Raises
+    ------
+    UserError
+        As `CKA`, or if the batch is no number, or too small.
+    """
+
+    controllable = False
+
+    def __init__(self, words: str, options: dict[str, str]):
+        super().__init__(words, options)
+        size = options["batch"]
+        if not size.isdecimal() or int(size) < MINIMUM_STIMULI or str(int(size)) != size:
+            raise UserError(f"batch={size}: give a number of stimuli, at least {MINIMUM_STIMULI}")
+        self.batch = int(size)
+        self.info["summary"] += f", averaged over random batches of {size} stimuli ({sampling.EPOCHS} epochs)"
+
+    def centred(self, matrices: np.ndarray) -> np.ndarray:
+        """See `CKA.centred`."""
+        chosen = sampling.batches(matrices.shape[1], self.batch)
+        blocks = np.stack([matrices[:, batch[:, None], batch] for batch in chosen], axis=1)
+        return hsic.u_centred(blocks).reshape(*blocks.shape[:2], -1)
+
+    def weighted_inner(self, a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """See `CKA.weighted_inner`; batches count by the quadruples of different stimuli that are left of them."""
+        total, number = np.zeros(len(weights)), np.zeros(len(weights))
+        for batch in sampling.batches(len(a), self.batch):
+            pick, sample = np.ix_(batch, batch), weights[:, batch]
+            quadruples = hsic.quadruples_in(sample)
+            total += np.where(quadruples > 0, quadruples * hsic.weighted(a[pick], b[pick], sample, "song"), 0)
+            number += quadruples
+        return hsic.over(total, number)
+
+    def null(self, x: Reduced, y: Reduced, permutations: np.ndarray) -> Scores:
+        """See `Measure.null`; batches of shuffled stimuli are other batches."""
+        others, (matrices, _) = self.embed(*stacked(x.parts)), stacked(y.parts)
+        shuffles = [self.embed(matrices[:, order[:, None], order]) for order in permutations]
+        scores = [np.einsum("tij,kij->tk", own, others, optimize=True) for own in shuffles]
+        return np.array(scores).reshape(-1, len(y), len(x))
+
+
+def open_measure(words: str, options: dict[str, str]) -> Measure:
+    """Make the measure that the options ask for.
+
+    Parameters
+    ----------
+    words : str
+        ``cka``.
     options : dict
-        ``kernel``, ``hsic`` and perhaps ``normalise``.
-    plan : resampling.Plan
-        Resamples and permutations of the stimuli.
+        See `CKA`.
 
     Returns
     -------
-    evaluation.Evaluation
-        Scores with all that belongs to them.
+    Measure
+        The measure.
+
+    Raises
+    ------
+    UserError
+        If an option is missing or unknown, or goes with others only.
     """
-    hsic = options["hsic"]
-    return evaluation.evaluate(
-        target,
-        candidates,
-        plan,
-        matrices=lambda grams: kernels(grams, options["kernel"]),
-        embed=lambda matrices, halves=None: embed(matrices, hsic, halves),
-        weighted=lambda matrices, others, weights, halves=None: weighted(matrices, others, weights, hsic, halves),
-        cross_half="normalise" in options,
-    )
+    from neurocompare.similarity.population import PopulationCKA
+
+    if "batch" in options:
+        return BatchCKA(words, options)
+    return (PopulationCKA if options.get("normalise", "").endswith("neurons") else CKA)(words, options)
 
 
-def _self_term(kernel, weights, hsic):
-    """HSIC of a kernel with itself; NaN where it is not positive or only rounding error."""
-    term = hsic_weighted(kernel, kernel, weights, hsic)
-    square = _over(_products(kernel, kernel, weights), weights.sum(1) ** 2)
-    return np.where(term > 1e-13 * square, term, np.nan)
+MEASURE = open_measure
 
 
-def _dot(x, y):
-    return np.einsum("si,si->s", x, y)
+def _bandwidth(options: dict[str, str], kernel: str) -> float:
+    """The bandwidth, one way to write each: 1 is what there is without the option."""
+    text = options.get("bandwidth", "1")
+    try:
+        value = float(text)
+    except ValueError:
+        value = np.nan
+    if "bandwidth" in options and (kernel != "rbf" or not 0 < value < np.inf or value == 1 or f"{value:g}" != text):
+        raise UserError(
+            f"bandwidth={text}: an RBF kernel takes a fraction of the median distance such as 0.5 (without it: 1)"
+        )
+    return value
 
 
-def _over(numerator, denominator):
-    """Divide; NaN where there is nothing to divide by."""
-    return numerator / np.where(denominator > 0, denominator, np.nan)
+def divided(vectors: np.ndarray, own: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+    """Divide by the roots of self-terms.
 
+    Parameters
+    ----------
+    vectors : array of shape (n, ., .)
+        Centred kernels.
+    own : array of shape (n,)
+        Their self-terms.
+    matrices : array of shape (n, n_stimuli, n_stimuli)
+        The kernels.
 
-def _norm(matrices):
-    return np.sqrt(np.einsum("kij,kij->k", matrices, matrices))
-
-
-def _centred(matrices):
-    """HKH."""
-    matrices = matrices - matrices.mean(1, keepdims=True)
-    return matrices - matrices.mean(2, keepdims=True)
-
-
-def _u_centred(matrices):
-    """U-centring (Székely & Rizzo 2014, Ann. Statist. 42:2382): its inner products are Song's HSIC."""
-    n = matrices.shape[1]
-    matrices = matrices.copy()
-    diagonal = np.arange(n)
-    matrices[:, diagonal, diagonal] = 0
-    sums = matrices.sum(1)
-    total = sums.sum(1)[:, None, None]
-    matrices = matrices - (sums[:, :, None] + sums[:, None, :]) / (n - 2) + total / ((n - 1) * (n - 2))
-    matrices[:, diagonal, diagonal] = 0
-    return matrices
-
-
-def _products(a, b, weights):
-    """Σ wᵢwⱼ aᵢⱼbᵢⱼ for each resample."""
-    return _dot(weights @ (a * b), weights)
-
-
-def _paths(a, b, weights):
-    """Σ wᵢwⱼw_q aᵢⱼb_iq for each resample."""
-    return _dot((weights @ a) * (weights @ b), weights)
-
-
-def _total(a, weights):
-    return _dot(weights @ a, weights)
+    Returns
+    -------
+    array of shape (n, ., .)
+        NaN where the self-term is not positive, or only rounding error of the kernel.
+    """
+    floor = 1e-20 * np.einsum("kij,kij->k", matrices, matrices)
+    return vectors / np.sqrt(np.where(own > floor, own, np.nan))[:, None, None]

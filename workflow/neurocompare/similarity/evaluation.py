@@ -1,21 +1,23 @@
-"""One way to a score with its ceiling, null and resamples, for all measures that compare stimuli in pairs.
+"""One way to a score with its ceiling, null and resamples, for all measures."""
 
-Such a measure turns a representation into a matrix of stimuli by stimuli (an RDM, a kernel) and maps
-that matrix to a vector (`embed`) so that the score of two representations is an inner product. The map
-commutes with permutations, so the null costs one matrix product.
-"""
-
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from neurocompare.errors import UserError
+from neurocompare.inference import hierarchy
 from neurocompare.inference.resampling import Plan
+from neurocompare.similarity import ceilings
 from neurocompare.similarity.arrays import Grams
+from neurocompare.similarity.ceilings import Ceiling
+from neurocompare.similarity.embedded import Kernel
+from neurocompare.similarity.measure import Measure, Reduced
+
+UNIT_RESAMPLES = 200
+"""Resamples of units in sessions in animals."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Target:
     """What candidates are compared with: one region of a recording.
 
@@ -23,24 +25,30 @@ class Target:
     ----------
     animals : tuple of str
         Labels along the first axis of the evaluation.
+    grams : Grams, optional
+        Responses, one representation for each label; None for published RDMs.
     rdms : array of shape (n_animals, n_stimuli, n_stimuli), optional
         Published RDMs; then there are no responses.
     pooled : bool
-        Whether the last of `rdms` is the mean of the others, which then share a noise ceiling.
-    responses : array of shape (n_animals, n_stimuli, n_units), optional
-        Responses averaged over trials.
-    halves : array of shape (n_splits, 2, n_animals, n_stimuli, n_units), optional
-        Responses averaged over halves of the trials; None without repeats.
+        Whether the last label stands for all others together: their mean RDM, or all their units as one
+        population.
+    sources : tuple of tuple of two arrays of str of shape (n_units,), optional
+        For each label, animal and session of its units: units of several sessions are resampled too.
     """
 
     animals: tuple[str, ...]
+    grams: Grams | None = None
     rdms: np.ndarray | None = None
     pooled: bool = False
-    responses: np.ndarray | None = None
-    halves: np.ndarray | None = None
+    sources: tuple[tuple[np.ndarray, np.ndarray], ...] | None = None
+
+    @property
+    def members(self) -> list[int]:
+        """Positions of single animals."""
+        return list(range(len(self.animals) - self.pooled))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """Scores of candidates with what is needed to judge them.
 
@@ -48,43 +56,134 @@ class Evaluation:
     ----------
     value : array of shape (n_animals, n_candidates)
         Scores.
-    draws : array of shape (n_bootstraps, n_animals, n_candidates)
-        Scores in bootstrap samples of the stimuli.
+    draws : array of shape (n_resamples, n_animals, n_candidates)
+        Scores in resamples of the stimuli.
     null : array of shape (n_permutations, n_animals, n_candidates)
         Scores with the stimuli shuffled.
-    ceiling_low, ceiling_high : arrays of shape (n_animals,)
-        Bounds of the noise ceiling; NaN where there is none.
-    halves : list of tuples of arrays of shape (n_samples, n_animals, n_candidates)
-        For each partition, scores on its two halves: first with all stimuli, then in bootstrap samples.
-    choosers : list of tuples of arrays of shape (n_samples, n_animals, n_candidates), optional
+    ceilings : list of Ceiling
+        The noise ceiling of each animal.
+    together : Ceiling
+        The noise ceiling of the mean over animals.
+    inter_animal : float
+        Mean score of one animal as a model of another; NaN for a single animal.
+    halves : list of tuples of arrays of shape (n_animals, n_candidates)
+        For each partition, scores on its two halves.
+    choosers : list of tuples of arrays of shape (n_animals, n_candidates), optional
         The same from the responses of each half alone, for measures that fit: what is scored on one half
         may not have taken part in the choice made on the other. None where `halves` are such already.
+    left_out : array of shape (n_stimuli, n_animals, n_candidates), optional
+        Scores with every stimulus left out once.
+    unit_draws : array of shape (n_draws, n_animals, n_candidates), optional
+        Scores with units resampled in sessions in animals, centred on the score; NaN for a single session.
     undefined_units : array of int of shape (n_animals, n_candidates), optional
         Numbers of units without a score, for measures that score units one by one.
+    dimensionality : array of shape (n_candidates,)
+        Participation ratio of every candidate: how many directions of equal variance would do.
+    target_dimensionality : array of shape (n_animals,)
+        That of the recording's trial averages, noise included; NaN for a published RDM.
+    warnings : list of list of str
+        For each candidate, what makes its scores doubtful.
     """
 
     value: np.ndarray
     draws: np.ndarray
     null: np.ndarray
-    ceiling_low: np.ndarray
-    ceiling_high: np.ndarray
+    ceilings: list[Ceiling]
+    together: Ceiling
+    inter_animal: float
     halves: list[tuple[np.ndarray, np.ndarray]]
     choosers: list[tuple[np.ndarray, np.ndarray]] | None = None
+    left_out: np.ndarray | None = None
+    unit_draws: np.ndarray | None = None
     undefined_units: np.ndarray | None = None
+    dimensionality: np.ndarray | None = None
+    target_dimensionality: np.ndarray | None = None
+    warnings: Sequence[Sequence[str]] = ()
 
 
-def evaluate(
-    target: Target,
-    candidates: Grams,
-    plan: Plan,
-    *,
-    matrices: Callable,
-    embed: Callable,
-    weighted: Callable,
-    average: Callable | None = None,
-    cross_half: bool = False,
-) -> Evaluation:
+def evaluate(measure: Measure, target: Target, candidates: Grams, plan: Plan) -> Evaluation:
     """Score candidates against a target.
+
+    Parameters
+    ----------
+    measure : Measure
+        The measure.
+    target : Target
+        The region.
+    candidates : Grams
+        The layers.
+    plan : Plan
+        Resamples and permutations.
+
+    Returns
+    -------
+    Evaluation
+        Scores with all that belongs to them.
+    """
+    x = measure.reduced(candidates)
+    y = Reduced([Kernel(rdm) for rdm in target.rdms]) if target.rdms is not None else measure.reduced(target.grams)
+    value = measure.scores(x, y)
+    own = list(dict.fromkeys(f"recording_{word}" for part in y.parts for word in measure.warnings(part)))
+    sides = [(np.flatnonzero(half), np.flatnonzero(~half)) for half in plan.partitions]
+    single = [*ceilings.of_animals(measure, y, target.members), *[ceilings.NONE] * target.pooled]
+    together = ceilings.average([single[k] for k in target.members])
+    if target.rdms is None:
+        single = [ceilings.of_trials(measure, y[k : k + 1]) for k in range(len(y))]
+    return Evaluation(
+        value=value,
+        draws=measure.draws(x, y, value, plan),
+        null=measure.null(x, y, plan.permutations[: measure.permutations]),
+        ceilings=single,
+        together=together,
+        inter_animal=ceilings.inter_animal(measure, y[: len(target.members)]),
+        halves=[tuple(measure.scores_of(x, y, side) for side in pair) for pair in sides],
+        left_out=measure.left_out(x, y) if measure.influence else None,
+        unit_draws=unit_draws(measure, x, target, value),
+        warnings=[[*measure.warnings(part), *own] for part in x.parts],
+        **dimensionalities(target, candidates),
+    )
+
+
+def unit_draws(measure: Measure, x: Reduced, target: Target, value: np.ndarray) -> np.ndarray | None:
+    """Score resamples of the units of populations that come from several sessions.
+
+    A resample holds fewer different units than the population, and scores lower on average; the draws are
+    centred on the score.
+
+    Parameters
+    ----------
+    measure : Measure
+        The measure.
+    x : Reduced
+        The candidates.
+    target : Target
+        The region.
+    value : array of shape (n_animals, n_candidates)
+        The scores.
+
+    Returns
+    -------
+    array of shape (n_draws, n_animals, n_candidates) or None
+        NaN for a population of one session; None if there are no others, or the measure looks at single units or
+        trials.
+    """
+    several = [k for k, (_, session) in enumerate(target.sources or ()) if len(set(session)) > 1]
+    if not several or measure.info["repeats"] or measure.info["units"]:
+        return None
+    draws = np.full((UNIT_RESAMPLES, *value.shape), np.nan)
+    for k in several:
+        animal, session = target.sources[k]
+        weights = hierarchy.unit_weights(animal, session, UNIT_RESAMPLES, name=target.animals[k])
+        for start in range(0, UNIT_RESAMPLES, 20):
+            rows = slice(start, start + 20)
+            resampled = measure.reduced(hierarchy.weighted_grams(target.grams.units[k], weights[rows]))
+            draws[rows, k] = measure.scores(x, resampled)
+        draws[:, k] += value[k] - draws[:, k].mean(0)
+    return draws
+
+
+def dimensionalities(target: Target, candidates: Grams) -> dict[str, np.ndarray]:
+    """Measure how many dimensions candidates and targets have.
 
     Parameters
     ----------
@@ -92,171 +191,112 @@ def evaluate(
         The region.
     candidates : Grams
         The layers.
-    plan : Plan
-        Resamples and permutations.
-    matrices : callable
-        From Grams to an array of shape (n, n_stimuli, n_stimuli).
-    embed : callable
-        From such matrices to vectors of the same shape whose inner product is the score.
-    weighted : callable
-        From the target's matrices, the candidates' and weights to scores in resamples.
-    average : callable, optional
-        From the RDMs of several animals to the one that represents them best.
-    cross_half : bool
-        Whether the target's self-term is taken between halves of its trials; its ceiling is then one.
+
+    Returns
+    -------
+    dict of str to array
+        The fields ``dimensionality`` and ``target_dimensionality`` of an `Evaluation`.
+    """
+    own = np.full(len(target.animals), np.nan) if target.grams is None else participation_ratio(target.grams.gram)
+    return {"dimensionality": participation_ratio(candidates.gram), "target_dimensionality": own}
+
+
+def participation_ratio(gram: np.ndarray) -> np.ndarray:
+    """Return the participation ratio (Σλ)² / Σλ² of the covariance behind Gram matrices.
+
+    Parameters
+    ----------
+    gram : array of shape (n, n_stimuli, n_stimuli)
+        Inner products over units, not centred.
+
+    Returns
+    -------
+    array of shape (n,)
+        Between one and the number of stimuli minus one; NaN for what does not vary.
+    """
+    centred = gram - gram.mean(1, keepdims=True)
+    centred = centred - centred.mean(2, keepdims=True)
+    trace, square = np.einsum("kii->k", centred), np.einsum("kij,kij->k", centred, centred)
+    floor = 1e-24 * np.einsum("kij,kij->k", gram, gram)
+    return trace**2 / np.where(square > floor, square, np.nan)
+
+
+def average(evaluations: Sequence[Evaluation]) -> Evaluation:
+    """Average evaluations of samples of units.
+
+    Parameters
+    ----------
+    evaluations : sequence of Evaluation
+        Of the same animals, candidates and resamples.
 
     Returns
     -------
     Evaluation
-        Scores with all that belongs to them.
+        Mean scores, draws, nulls and ceilings.
     """
-    others = matrices(candidates)
-    own = target.rdms if target.rdms is not None else matrices(Grams.of(target.responses))
-    halves = _matrices(target.halves, matrices)
-    if cross_half and halves is None:
-        raise UserError("cross-half normalisation needs halves of the trials, in which every stimulus is defined")
-    extra = {"halves": halves} if cross_half else {}
-    embedded, embedded_others = embed(own, **extra), embed(others)
-    if cross_half:
-        low = high = np.ones(len(own))
-    elif target.rdms is not None:
-        low, high = between_animals(own[:-1] if target.pooled else own, embed, average)
-        if target.pooled:
-            low, high = np.append(low, np.nan), np.append(high, np.nan)
-    else:
-        low, high = between_halves(embedded, halves, _matrices(majorities(target), matrices), embed)
+    if len(evaluations) == 1:
+        return evaluations[0]
 
-    def on_half(members: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        inside = np.flatnonzero(members)
-        pick = np.ix_(inside, inside)
-        part = {"halves": halves[..., pick[0], pick[1]]} if cross_half else {}
-        sample = np.vstack([np.ones(len(inside)), weights[:, inside]])
-        return weighted(own[:, pick[0], pick[1]], others[:, pick[0], pick[1]], sample, **part)
+    def mean(field):
+        values = [getattr(one, field) for one in evaluations]
+        return None if values[0] is None else np.mean(values, axis=0)
+
+    def pairs(field):
+        values = [getattr(one, field) for one in evaluations]
+        if values[0] is None:
+            return None
+        return [
+            tuple(np.mean([one[k][side] for one in values], axis=0) for side in (0, 1)) for k in range(len(values[0]))
+        ]
 
     return Evaluation(
-        value=np.einsum("tij,kij->tk", embedded, embedded_others),
-        draws=weighted(own, others, plan.weights, **extra),
-        null=shuffled(embedded, embedded_others, plan.permutations),
-        ceiling_low=low,
-        ceiling_high=high,
-        halves=[(on_half(half, plan.weights), on_half(~half, plan.weights)) for half in plan.partitions],
+        **{field: mean(field) for field in ("value", "draws", "null", "inter_animal", "left_out")},
+        **{field: mean(field) for field in ("dimensionality", "target_dimensionality")},
+        **{field: pairs(field) for field in ("halves", "choosers")},
+        ceilings=[ceilings.average(c) for c in zip(*(one.ceilings for one in evaluations), strict=True)],
+        together=ceilings.average([one.together for one in evaluations]),
+        warnings=evaluations[0].warnings,
     )
 
 
-def majorities(target: Target) -> np.ndarray | None:
-    """Mix the two halves of the trials unequally, to bound a noise ceiling from above.
-
-    With weights 0.82 and 0.18 the noise has √2 times the variance that it has in the mean of all trials.
+def concatenated(evaluations: Sequence[Evaluation | None]) -> Evaluation:
+    """Put evaluations of single candidates side by side.
 
     Parameters
     ----------
-    target : Target
-        A region.
+    evaluations : sequence of Evaluation or None
+        Of the same target and resamples; None for a candidate for which the measure is void, whose scores are NaN
+        and whose warning is ``void``.
 
     Returns
     -------
-    array of shape (n_splits, 2, n_animals, n_stimuli, n_units) or None
-        In both ways, the greater weight on one half and on the other; None without repeats.
+    Evaluation
+        Of all candidates.
     """
-    if target.halves is None:
-        return None
-    weight = (1 + np.sqrt(np.sqrt(2) - 1)) / 2
-    return weight * target.halves + (1 - weight) * target.halves[:, ::-1]
+    first = next(one for one in evaluations if one is not None)
 
+    def beside(get):
+        blank = get(first)
+        if blank is None:
+            return None
+        blank = np.full_like(blank, np.nan, dtype=float)
+        return np.concatenate([blank if one is None else get(one) for one in evaluations], axis=-1)
 
-def _matrices(halves: np.ndarray | None, matrices: Callable) -> np.ndarray | None:
-    """Matrices of parts of the trials; None if a part is too sparse for the measure."""
-    if halves is None:
-        return None
-    try:
-        return np.stack([[matrices(Grams.of(half)) for half in split] for split in halves])
-    except UserError:
-        return None
+    def pairs(field):
+        if getattr(first, field) is None:
+            return None
+        count = len(getattr(first, field))
+        return [tuple(beside(lambda e, k=k, s=s: getattr(e, field)[k][s]) for s in (0, 1)) for k in range(count)]
 
-
-def shuffled(embedded: np.ndarray, others: np.ndarray, permutations: np.ndarray) -> np.ndarray:
-    """Score embedded matrices with the stimuli of the target shuffled.
-
-    Parameters
-    ----------
-    embedded : array of shape (n_targets, n_stimuli, n_stimuli)
-        Targets.
-    others : array of shape (n_others, n_stimuli, n_stimuli)
-        Candidates.
-    permutations : array of int of shape (n_permutations, n_stimuli)
-        Shuffles.
-
-    Returns
-    -------
-    array of shape (n_permutations, n_targets, n_others)
-        Scores under the null.
-    """
-    flat = others.reshape(len(others), -1).T
-    null = np.empty((len(permutations), len(embedded), len(others)))
-    # Chunks bound the memory: 100 shuffles of 500 stimuli are 200 MB.
-    for start in range(0, len(permutations), 100):
-        chunk = permutations[start : start + 100]
-        for t, matrix in enumerate(embedded):
-            null[start : start + 100, t] = matrix[chunk[:, :, None], chunk[:, None, :]].reshape(len(chunk), -1) @ flat
-    return null
-
-
-def between_animals(rdms: np.ndarray, embed: Callable, average: Callable) -> tuple[np.ndarray, np.ndarray]:
-    """Bound the noise ceiling by leaving animals out (Nili et al. 2014).
-
-    Parameters
-    ----------
-    rdms : array of shape (n_animals, n_stimuli, n_stimuli)
-        One RDM for each animal.
-    embed : callable
-        As in `evaluate`.
-    average : callable
-        From several RDMs to the one that represents them best.
-
-    Returns
-    -------
-    low, high : arrays of shape (n_animals,)
-        The score of each animal with the average of the others (too low: the others are noisy) and with
-        the average of all (too high: the animal is in it); NaN for a single animal.
-    """
-    if len(rdms) < 2:
-        return np.full(len(rdms), np.nan), np.full(len(rdms), np.nan)
-    embedded = embed(rdms)
-    everyone = embed(average(rdms)[None])[0]
-    rest = embed(np.stack([average(np.delete(rdms, t, axis=0)) for t in range(len(rdms))]))
-    return np.einsum("tij,tij->t", embedded, rest), np.einsum("tij,ij->t", embedded, everyone)
-
-
-def between_halves(
-    embedded: np.ndarray, halves: np.ndarray | None, parts: np.ndarray | None, embed: Callable
-) -> tuple[np.ndarray, np.ndarray]:
-    """Bound the noise ceiling of one recording by parts of its trials.
-
-    Let T be the variance of the signal in what is compared (the cells of an RDM, say) and v that of the
-    noise with all trials; the truth then scores √(T / (T + v)). One half scores less with the other half,
-    T / (T + 2v) or, where squares of the noise prevail, T / (T + 4v). A part of the trials with √2 times
-    the noise variance scores more with all trials, of which it is a part: at least
-    √((T + v) / (T + 2v)) in either case. Noise that grows with the response biases the distances of all
-    parts alike, and can raise the lower bound above the truth.
-
-    Parameters
-    ----------
-    embedded : array of shape (n_targets, n_stimuli, n_stimuli)
-        From all trials.
-    halves : array of shape (n_splits, 2, n_targets, n_stimuli, n_stimuli) or None
-        Matrices from halves of the trials.
-    parts : array of shape (n_splits, 2, n_targets, n_stimuli, n_stimuli) or None
-        Matrices from `majorities`.
-    embed : callable
-        As in `evaluate`.
-
-    Returns
-    -------
-    low, high : arrays of shape (n_targets,)
-        Means over the splits; NaN without repeats.
-    """
-    if halves is None or parts is None:
-        return np.full(len(embedded), np.nan), np.full(len(embedded), np.nan)
-    low = np.mean([np.einsum("tij,tij->t", embed(a), embed(b)) for a, b in halves], axis=0)
-    high = np.mean([np.einsum("tij,tij->t", embedded, embed(part)) for pair in parts for part in pair], axis=0)
-    return low, high
+    fields = ("value", "draws", "null", "left_out", "unit_draws", "dimensionality")
+    counts = beside(lambda e: e.undefined_units)
+    return Evaluation(
+        **{field: beside(lambda e, field=field: getattr(e, field)) for field in fields},
+        **{field: pairs(field) for field in ("halves", "choosers")},
+        ceilings=first.ceilings,
+        together=first.together,
+        inter_animal=first.inter_animal,
+        undefined_units=None if counts is None else np.nan_to_num(counts).astype(int),
+        target_dimensionality=first.target_dimensionality,
+        warnings=[["void"] if one is None else one.warnings[0] for one in evaluations],
+    )

@@ -1,0 +1,196 @@
+"""Variances, degrees of freedom and coverage of intervals over stimuli and animals."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from neurocompare.errors import UserError
+from neurocompare.inference import resampling, twofactor
+
+
+def additive(rng, animals, n, *, stimuli=1.0, between=1.0, noise=1.0):
+    """One number per animal and stimulus, from effects of both and noise of each pair."""
+    return (
+        between * rng.standard_normal((animals, 1))
+        + stimuli * rng.standard_normal((1, n))
+        + noise * rng.standard_normal((animals, n))
+    )
+
+
+def mean_and_draws(x, n_draws=200, name="a"):
+    weights = resampling.plan(name, x.shape[1], "stimulus", bootstraps=n_draws).weights / x.shape[1]
+    return x.mean(1), weights @ x.T
+
+
+def exact(x):
+    """Values and draws whose variances over draws are just those of all bootstrap samples, for a mean over stimuli."""
+    n = x.shape[1]
+    centred = (x - x.mean(1, keepdims=True)) / n
+    # n directions with the covariance of multinomial weights, each taken forwards and backwards.
+    draws = np.concatenate([centred.T, -centred.T]) * np.sqrt(n)
+    return x.mean(1), x.mean(1) + draws * np.sqrt((2 * n - 1) / (2 * n))
+
+
+def test_the_correction_makes_the_variance_of_a_mean_unbiased():
+    rng = np.random.default_rng(0)
+    for n in (5, 6, 20):
+        x = rng.standard_normal((4000, n))
+        for scheme in ("bootstrap", "halves"):
+            if scheme == "bootstrap":
+                weights = rng.multinomial(n, np.full(n, 1 / n), size=400) / n
+            else:
+                weights = rng.permuted(np.tile(np.arange(n) < n // 2, (400, 1)), axis=1) / (n // 2)
+            found = (x @ weights.T).var(1, ddof=1).mean() * twofactor.correction(n, scheme)
+            assert found == pytest.approx(1 / n, rel=0.05), (n, scheme)
+
+
+def test_variances_are_those_of_resampling_by_brute_force():
+    rng = np.random.default_rng(1)
+    animals, n = 4, 9
+    x = additive(rng, animals, n)
+    parts = twofactor.variances(*exact(x), n)
+    drawn_stimuli = rng.integers(n, size=(100_000, n))
+    drawn_animals = rng.integers(animals, size=(100_000, animals))
+    both = np.mean([x[a[:, None], s].mean() for a, s in zip(drawn_animals[:20_000], drawn_stimuli, strict=False)])
+    assert both == pytest.approx(x.mean(), abs=0.02)
+    over_stimuli = x.mean(0)[drawn_stimuli].mean(1).var()
+    over_animals = x.mean(1)[drawn_animals].mean(1).var()
+    pairs = zip(drawn_animals, drawn_stimuli, strict=True)
+    over_both = np.var([x[a[:, None], s].mean() for a, s in pairs])
+    assert parts.stimuli * (n - 1) / n == pytest.approx(over_stimuli, rel=0.03)
+    assert parts.animals * (animals - 1) / animals == pytest.approx(over_animals, rel=0.03)
+    excess = over_both - over_stimuli - over_animals
+    smaller = (n - 1) / n * (animals - 1) / animals
+    assert parts.interaction * smaller == pytest.approx(excess, abs=0.03 * over_both)
+
+
+@pytest.mark.parametrize("animals", [2, 3, 5, 12])
+@pytest.mark.parametrize(("stimuli", "between", "noise"), [(1, 1, 1), (2, 0, 1), (0, 0.5, 2)])
+def test_the_combined_variance_is_unbiased_but_for_its_bound(animals, stimuli, between, noise):
+    rng = np.random.default_rng(2)
+    n = 15
+    found = []
+    for _ in range(1200):
+        parts = twofactor.variances(*exact(additive(rng, animals, n, stimuli=stimuli, between=between, noise=noise)), n)
+        found.append(parts.stimuli + parts.animals - parts.interaction)
+    truth = stimuli**2 / n + between**2 / animals + noise**2 / (n * animals)
+    assert np.mean(found) == pytest.approx(truth, abs=4 * np.std(found) / np.sqrt(1200))
+
+
+def test_the_bounds_and_the_degrees_of_freedom():
+    n, animals = 30, 4
+    rng = np.random.default_rng(3)
+    for stimuli, between, noise, expected in ((0, 1, 0, animals - 1), (1, 0, 0, n - 1)):
+        x = additive(rng, animals, n, stimuli=stimuli, between=between, noise=noise)
+        values, draws = mean_and_draws(x, 4000)
+        found = twofactor.estimate(values, draws, n)
+        assert found.degrees_of_freedom == pytest.approx(expected, rel=0.02)
+    for _ in range(50):
+        x = additive(rng, animals, n, stimuli=0.3, between=0.02)
+        values, draws = mean_and_draws(x)
+        parts, found = twofactor.variances(values, draws, n), twofactor.estimate(values, draws, n)
+        square = found.standard_error**2
+        assert square >= max(parts.stimuli, parts.animals) - 1e-12
+        assert square <= parts.stimuli + parts.animals + parts.interaction + 1e-12
+        assert found.degrees_of_freedom >= animals - 1
+
+
+def test_one_animal_is_a_claim_about_stimuli_and_is_the_interval_of_a_mean():
+    rng = np.random.default_rng(4)
+    x = additive(rng, 1, 25)
+    values, draws = exact(x)
+    found = twofactor.estimate(values, draws, 25)
+    assert (found.claim, found.flag) == ("stimuli", "one_animal")
+    assert found.standard_error == pytest.approx(stats.sem(x[0]))
+    # 50 draws leave a little more uncertainty than the 25 stimuli do.
+    assert found.degrees_of_freedom == pytest.approx(1 / (1 / 24 + 1 / 49))
+    reach = stats.t.ppf(0.975, found.degrees_of_freedom) * stats.sem(x[0])
+    np.testing.assert_allclose([found.low, found.high], [x.mean() - reach, x.mean() + reach])
+    p = 2 * stats.t.sf(abs(x.mean()) / stats.sem(x[0]), found.degrees_of_freedom)
+    assert found.p_value == pytest.approx(p)
+
+
+@pytest.mark.parametrize(("animals", "flag"), [(2, "few_animals"), (4, "few_animals"), (5, ""), (9, "")])
+def test_few_animals_are_flagged(animals, flag):
+    values, draws = exact(additive(np.random.default_rng(5), animals, 20))
+    found = twofactor.estimate(values, draws, 20)
+    assert (found.claim, found.flag) == ("stimuli and animals", flag)
+    found = twofactor.estimate(values, draws, 20, animals=False)
+    assert (found.claim, found.flag) == ("stimuli", "")
+    assert found.standard_error == pytest.approx(np.sqrt(twofactor.variances(values, draws, 20).stimuli))
+
+
+@pytest.mark.parametrize(("animals", "low", "high"), [(1, 0.93, 0.97), (5, 0.93, 0.985), (3, 0.9, 0.985)])
+def test_intervals_cover_new_stimuli_and_animals(animals, low, high):
+    rng = np.random.default_rng(6)
+    covered = []
+    for _ in range(2000):
+        x = additive(rng, animals, 20, between=0.3 * (animals > 1))
+        found = twofactor.estimate(*exact(x), 20)
+        covered.append(found.low <= 0 <= found.high)
+    assert low < np.mean(covered) < high
+
+
+def test_forgetting_either_factor_covers_too_little():
+    rng = np.random.default_rng(7)
+    covered = np.zeros(3)
+    for _ in range(500):
+        values, draws = exact(additive(rng, 6, 20, stimuli=1, between=0.5))
+        one, both = (twofactor.estimate(values, draws, 20, animals=animals) for animals in (False, True))
+        covered += [one.low <= 0 <= one.high, stats.ttest_1samp(values, 0).pvalue > 0.05, both.low <= 0 <= both.high]
+    assert np.all(covered[:2] / 500 < 0.88)
+    assert covered[2] / 500 > 0.93
+
+
+def test_differences_are_paired():
+    rng = np.random.default_rng(8)
+    shared = additive(rng, 5, 30, stimuli=3, between=3)
+    candidates = [shared + 0.1 * rng.standard_normal((5, 30)) + shift for shift in (0, 0.2, 0)]
+    both = [mean_and_draws(x) for x in candidates]
+    values, draws = np.stack([v for v, _ in both], axis=1), np.stack([d for _, d in both], axis=2)
+    indices, found = twofactor.pairs(values, draws, 30)
+    assert indices == [(0, 1), (0, 2), (1, 2)]
+    for k, (i, j) in enumerate(indices):
+        alone = twofactor.estimate(values[:, i] - values[:, j], draws[..., i] - draws[..., j], 30)
+        assert found.p_value[k] == pytest.approx(alone.p_value)
+        assert found.value[k] == pytest.approx(values[:, i].mean() - values[:, j].mean())
+    assert found.p_value[0] < 1e-4
+    assert found.p_value[1] > 0.01
+    # Each score by itself is far more uncertain than the difference.
+    assert twofactor.estimate(values, draws, 30).standard_error.min() > 20 * found.standard_error.max()
+    assert twofactor.pairs(values[:, :1], draws[..., :1], 30) == ([], None)
+
+
+def test_equal_candidates_do_not_differ():
+    values, draws = exact(additive(np.random.default_rng(9), 3, 12))
+    _, found = twofactor.pairs(np.stack([values] * 2, axis=1), np.stack([draws] * 2, axis=2), 12)
+    assert found.p_value[0] == 1
+    assert (found.low[0], found.high[0]) == (0, 0)
+
+
+def test_undefined_draws_are_left_out_until_they_are_too_many():
+    values, draws = mean_and_draws(additive(np.random.default_rng(10), 3, 12), 100)
+    draws = np.stack([draws] * 3, axis=2)
+    values = np.stack([values] * 3, axis=1)
+    draws[:50, 0, 1], draws[:51, 0, 2] = np.nan, np.nan
+    found = twofactor.estimate(values, draws, 12)
+    assert np.isfinite(found.standard_error).tolist() == [True, True, False]
+    part = twofactor.estimate(values[:, 1], draws[50:, :, 0], 12, animals=False)
+    assert twofactor.variances(values, draws, 12).stimuli[1] == pytest.approx(part.standard_error**2)
+    assert np.isnan(found.p_value[2])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((np.zeros(3), np.zeros((9, 2)), 10), r"^scores have shape \(3,\) and their draws \(9, 2\); give"),
+        ((np.zeros(3), np.zeros((9, 3)), 1), "^1 stimulus has no variance"),
+        (
+            (np.zeros(3), np.zeros((9, 3)), 10, "jackknife"),
+            "^unknown scheme of draws 'jackknife'; use bootstrap or halves$",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(arguments, said):
+    with pytest.raises(UserError, match=said):
+        twofactor.variances(*arguments)

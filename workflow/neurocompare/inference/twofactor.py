@@ -1,0 +1,299 @@
+"""Intervals of scores for new stimuli, or for new stimuli and new animals at once.
+
+A score was measured with some of the possible stimuli in some of the possible animals. Resampling both at
+once counts what is noise of a single animal with a single stimulus three times, and resampling one of them
+forgets the other. Schütt et al. 2023 (eLife 12:e82566) therefore combine three variances of the mean score,
+
+    V = 2 (V_stimuli + V_animals) − V_both,
+
+bounded by the greater of V_stimuli and V_animals from below and by V_both from above. All three come from
+one set of draws over stimuli, the same for all animals: the variance from drawing animals has a closed
+form, so that no animal is resampled and nothing is scored again. Resampling makes a variance too small by
+(n − 1) / n for a factor with n levels, stimuli and animals alike, and V_both by a product of both where it
+exceeds their sum; each is corrected before they are combined, so that for an additive model V is unbiased.
+
+Scores of stimuli in pairs vary in two ways over stimuli: by what single stimuli do (V₁) and by what only
+pairs do (V₂, much of it noise of trials). Draws of stimuli count the second three times, V₁ + 3 V₂, and
+intervals from them cover 99 % and more with 20 stimuli. Leaving out one stimulus at a time (the jackknife) counts
+it twice, V₁ + 2 V₂ (Efron & Stein 1981, Ann. Statist. 9:586, for a score of pairs). Where these scores are
+known, twice the one less the other, V₁ + V₂, is taken, between half and all of the jackknife's variance, as V₁
+and V₂ are not negative; otherwise the draws alone, which is cautious.
+
+With S, A and I for V_stimuli, V_animals and V_both − V_stimuli − V_animals, V = S + A − I is a sum of
+mean squares as in an analysis of variance, and has degrees of freedom after Satterthwaite (1946, Biometrics
+Bull. 2:110). Intervals and p-values are those of Student's t.
+
+One animal supports a claim about stimuli only. With two to four animals the interval is given and flagged.
+"""
+
+import itertools
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from neurocompare.errors import UserError
+
+FEW_ANIMALS = 5
+"""With fewer the variance between animals is too uncertain for intervals to cover as often as they say."""
+
+LEAST_DEFINED = 0.5
+"""Share of the draws that has to be defined."""
+
+
+class Variances(NamedTuple):
+    """Variances of a score averaged over animals, corrected for the numbers of stimuli and animals.
+
+    Attributes
+    ----------
+    stimuli : array of shape (...)
+        For other stimuli in the same animals.
+    animals : array of shape (...)
+        For the same stimuli in other animals; zero for a single animal.
+    interaction : array of shape (...)
+        What resampling both at once adds to these two; zero for a single animal.
+    """
+
+    stimuli: np.ndarray
+    animals: np.ndarray
+    interaction: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A score, or a difference of scores, with its uncertainty.
+
+    Attributes
+    ----------
+    value : array of shape (...)
+        Mean over animals.
+    standard_error : array of shape (...)
+        Its standard error; NaN where fewer than half of the draws are defined.
+    degrees_of_freedom : array of shape (...)
+        Of the standard error.
+    low, high : arrays of shape (...)
+        The interval.
+    p_value : array of shape (...)
+        Two-sided, of a difference from zero.
+    claim : {"stimuli", "stimuli and animals"}
+        What the interval generalises to.
+    flag : {"", "one_animal", "few_animals"}
+        Why the claim is limited or doubtful.
+    """
+
+    value: np.ndarray
+    standard_error: np.ndarray
+    degrees_of_freedom: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    p_value: np.ndarray
+    claim: str
+    flag: str
+
+
+def correction(n: int, scheme: str = "bootstrap") -> float:
+    """Return the factor by which the variance of draws is too small.
+
+    Parameters
+    ----------
+    n : int
+        Number of stimuli, or of groups of them that are drawn together.
+    scheme : {"bootstrap", "halves"}
+        Whether all n were drawn with replacement, or ⌊n / 2⌋ without.
+
+    Returns
+    -------
+    float
+        n / (n − 1) for the bootstrap; for halves one, or a little less if n is odd.
+
+    Raises
+    ------
+    UserError
+        If there is no such scheme, or there are fewer than two stimuli.
+    """
+    if n < 2:
+        raise UserError(f"{n} stimulus has no variance; an interval needs at least two")
+    if scheme not in ("bootstrap", "halves"):
+        raise UserError(f"unknown scheme of draws '{scheme}'; use bootstrap or halves")
+    return n / (n - 1) if scheme == "bootstrap" else (n // 2) / (n - n // 2)
+
+
+def variances(
+    values: np.ndarray,
+    draws: np.ndarray,
+    n_stimuli: int,
+    scheme: str = "bootstrap",
+    left_out: np.ndarray | None = None,
+) -> Variances:
+    """Take the variance of the mean over animals apart.
+
+    Parameters
+    ----------
+    values : array of shape (n_animals, ...)
+        Scores.
+    draws : array of shape (n_draws, n_animals, ...)
+        Scores in draws of the stimuli, each the same for all animals; undefined ones are left out.
+    n_stimuli : int
+        Number of stimuli, or of groups of them that are drawn together.
+    scheme : {"bootstrap", "halves"}
+        How they were drawn; see `correction`.
+    left_out : array of shape (n_stimuli, n_animals, ...), optional
+        Scores with each stimulus, or group of them, left out once.
+
+    Returns
+    -------
+    Variances
+        Of shape (...); NaN where fewer than half of the draws are defined.
+    """
+    values, draws = np.asarray(values, dtype=float), np.asarray(draws, dtype=float)
+    if draws.shape[1:] != values.shape:
+        raise UserError(f"scores have shape {values.shape} and their draws {draws.shape}; give (n_draws, *scores)")
+    animals = len(values)
+    if left_out is not None and np.shape(left_out) != (n_stimuli, *values.shape):
+        raise UserError(f"{len(left_out)} scores with one of {n_stimuli} stimuli left out; leave out each once")
+
+    def over_stimuli(part) -> np.ndarray:
+        jackknife = None if left_out is None else part(np.asarray(left_out, dtype=float))
+        return _over_stimuli(part(draws), jackknife, correction(n_stimuli, scheme))
+
+    stimuli = over_stimuli(lambda scores: scores.mean(1))
+    if animals == 1:
+        return Variances(stimuli, np.zeros_like(stimuli), np.zeros_like(stimuli))
+    pairs = animals * (animals - 1)
+    interaction = sum(over_stimuli(lambda scores, a=a: scores[:, a] - scores.mean(1)) for a in range(animals)) / pairs
+    return Variances(stimuli, values.var(0, ddof=1) / animals, interaction)
+
+
+def estimate(
+    values: np.ndarray,
+    draws: np.ndarray,
+    n_stimuli: int,
+    *,
+    scheme: str = "bootstrap",
+    left_out: np.ndarray | None = None,
+    animals: bool = True,
+    level: float = 0.95,
+) -> Estimate:
+    """Estimate a score, or a difference of scores, with its interval.
+
+    Parameters
+    ----------
+    values : array of shape (n_animals, ...)
+        Scores, or differences of scores.
+    draws : array of shape (n_draws, n_animals, ...)
+        The same in draws of the stimuli, each the same for all animals.
+    n_stimuli : int
+        Number of stimuli, or of groups of them that are drawn together.
+    scheme : {"bootstrap", "halves"}
+        How they were drawn; see `correction`.
+    left_out : array of shape (n_stimuli, n_animals, ...), optional
+        The same with each stimulus left out once.
+    animals : bool
+        Whether to generalise to other animals as well, where there are several.
+    level : float
+        Coverage of the interval.
+
+    Returns
+    -------
+    Estimate
+        Of the mean over animals.
+
+    Raises
+    ------
+    UserError
+        If values and draws do not match, or there are fewer than two stimuli.
+    """
+    parts = variances(values, draws, n_stimuli, scheme, left_out)
+    # Draws are finite in number as well, and their variance is a little uncertain for that reason too.
+    n_draws = np.maximum(np.isfinite(draws).all(1).sum(0), 2)
+    free = 1 / (1 / (n_stimuli - 1) + 1 / (n_draws - 1))
+    count = len(values)
+    both = animals and count > 1
+    if both:
+        variance, degrees = _combined(parts, free, count)
+    else:
+        variance, degrees = parts.stimuli, np.broadcast_to(free, parts.stimuli.shape)
+    value, error = np.mean(values, axis=0), np.sqrt(variance)
+    reach = stdtrit(degrees, (1 + level) / 2) * error
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p_value = 2 * stdtr(degrees, -np.abs(value) / error)
+    # Models that never differ, in no draw and no animal, are equal: 0/0 would leave that open.
+    p_value = np.where((value == 0) & (error == 0), 1.0, p_value)
+    flag = "few_animals" if both and count < FEW_ANIMALS else "one_animal" if count == 1 else ""
+    claim = "stimuli and animals" if both else "stimuli"
+    return Estimate(value, error, degrees, value - reach, value + reach, p_value, claim, flag)
+
+
+def pairs(
+    values: np.ndarray, draws: np.ndarray, n_stimuli: int, *, left_out: np.ndarray | None = None, **options
+) -> tuple[list[tuple[int, int]], Estimate | None]:
+    """Compare all pairs of candidates, each in the same draws and the same animals.
+
+    Parameters
+    ----------
+    values : array of shape (n_animals, n_candidates)
+        Scores.
+    draws : array of shape (n_draws, n_animals, n_candidates)
+        Scores in draws of the stimuli.
+    n_stimuli : int
+        Number of stimuli, or of groups of them that are drawn together.
+    left_out : array of shape (n_stimuli, n_animals, n_candidates), optional
+        Scores with each stimulus left out once.
+    **options
+        Further arguments of `estimate`.
+
+    Returns
+    -------
+    indices : list of tuple of int
+        First and second candidate of each pair.
+    differences : Estimate or None
+        First minus second, of shape (n_pairs,); None for a single candidate.
+    """
+    indices = list(itertools.combinations(range(np.shape(values)[1]), 2))
+    if not indices:
+        return [], None
+    first, second = (list(side) for side in zip(*indices, strict=True))
+
+    def differences(scores) -> np.ndarray:
+        scores = np.asarray(scores, dtype=float)
+        return scores[..., first] - scores[..., second]
+
+    without = None if left_out is None else differences(left_out)
+    return indices, estimate(differences(values), differences(draws), n_stimuli, left_out=without, **options)
+
+
+def _combined(parts: Variances, free: np.ndarray, animals: int) -> tuple[np.ndarray, np.ndarray]:
+    """V = S + A − I within its bounds, and Satterthwaite's degrees of freedom."""
+    variance = parts.stimuli + parts.animals - parts.interaction
+    # I is not negative, so that the upper bound, S + A + I, holds by itself.
+    variance = np.maximum(variance, np.maximum(parts.stimuli, parts.animals))
+    uncertainty = (
+        parts.stimuli**2 / free + parts.animals**2 / (animals - 1) + parts.interaction**2 / (free * (animals - 1))
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        degrees = np.where(uncertainty > 0, variance**2 / uncertainty, animals - 1)
+    # No sum of mean squares knows less than the least certain of them.
+    return variance, np.maximum(degrees, np.minimum(free, animals - 1))
+
+
+def _variance(draws: np.ndarray) -> np.ndarray:
+    """Variance over the draws that are defined; NaN where fewer than half of them are."""
+    defined = np.isfinite(draws)
+    count = defined.sum(0)
+    safe = np.where(defined, draws, 0)
+    mean = safe.sum(0) / np.maximum(count, 1)
+    square = np.where(defined, (safe - mean) ** 2, 0).sum(0) / np.maximum(count - 1, 1)
+    return np.where((count >= 2) & (count >= LEAST_DEFINED * len(draws)), square, np.nan)
+
+
+def _over_stimuli(draws: np.ndarray, left_out: np.ndarray | None, factor: float) -> np.ndarray:
+    """Variance over stimuli, from draws and, where they are known, from scores without one stimulus each."""
+    drawn = factor * _variance(draws)
+    if left_out is None:
+        return drawn
+    n = len(left_out)
+    jackknife = (n - 1) ** 2 / n * left_out.var(0, ddof=1)
+    combined = np.clip(2 * jackknife - drawn, jackknife / 2, jackknife)
+    # A measure may be void for one stimulus less, and still be defined in most draws.
+    return np.where(np.isfinite(jackknife) & np.isfinite(drawn), combined, drawn)

@@ -1,0 +1,290 @@
+"""Rows of the table of scores, from an evaluation."""
+
+import numpy as np
+import xarray as xr
+
+from neurocompare import representation
+from neurocompare.inference import resampling, twofactor
+from neurocompare.similarity.ceilings import Ceiling
+from neurocompare.similarity.evaluation import Evaluation, Target
+from neurocompare.similarity.measure import Measure
+
+
+def selected(
+    evaluation: Evaluation, target: Target, activations: xr.Dataset, measure: Measure
+) -> tuple[np.ndarray, np.ndarray]:
+    """Score a network by the layer that is best on other stimuli.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Scores of all seeds and layers, on all stimuli and on halves of them.
+    target : Target
+        What was scored; its animals are averaged, without what stands for all together.
+    activations : Dataset
+        The network, with dims ``seed`` and ``layer``.
+    measure : Measure
+        The measure; of a distance the lowest is the best.
+
+    Returns
+    -------
+    value : array of shape (n_animals, n_seeds)
+        The score in each animal, averaged over the partitions; NaN if there are none, or no layer has a score.
+    draws : array of shape (n_draws, n_animals, n_seeds)
+        Resamples of it: those of the layers that were chosen, centred on the score. That another layer would
+        be chosen in a resample changes them only where two layers are equally good.
+    """
+    shape = activations.sizes["seed"], activations.sizes["layer"]
+    members = target.members
+    if not evaluation.halves:
+        return np.full((len(members), shape[0]), np.nan), np.empty((0, len(members), shape[0]))
+    sign = 1 if measure.info["direction"] == "higher" else -1
+    spread = (evaluation.draws - evaluation.value)[:, members].reshape(-1, len(members), *shape)
+    picked, moved = [], []
+    for scored, chooser in zip(evaluation.halves, evaluation.choosers or evaluation.halves, strict=True):
+        for choose, score in ((chooser[0], scored[1]), (chooser[1], scored[0])):
+            choose, score = (half[members].reshape(-1, *shape) for half in (choose, score))
+            # One layer for all animals.
+            choose = sign * choose.mean(0)
+            best = np.where(np.isfinite(choose), choose, -np.inf).argmax(1)
+            at = (slice(None), np.arange(shape[0]), best)
+            picked.append(np.where(np.isfinite(choose).any(1), score[at], np.nan))
+            moved.append(spread[(slice(None), *at)])
+    value = np.mean(picked, axis=0)
+    return value, value + np.mean(moved, axis=0)
+
+
+def draws(
+    evaluation: Evaluation, target: Target, chosen: tuple, activations: xr.Dataset, n_groups: int, scheme: str
+) -> xr.Dataset:
+    """Keep what comparisons between networks and between layers need.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Scores of all seeds and layers.
+    target : Target
+        What was scored.
+    chosen : tuple
+        What `selected` returned.
+    activations : Dataset
+        The network.
+    n_groups : int
+        How many stimuli, or groups of them, were resampled.
+    scheme : str
+        How; see `neurocompare.inference.twofactor.correction`.
+
+    Returns
+    -------
+    Dataset
+        ``value`` (animal, seed), ``draws`` (animal, seed, draw), and the same of every layer, ``layer_value``
+        and ``layer_draws``.
+    """
+    members = target.members
+    shape = len(members), activations.sizes["seed"], activations.sizes["layer"]
+    layers = evaluation.draws[:, members].reshape(-1, *shape)
+    return xr.Dataset(
+        {
+            "value": (("animal", "seed"), chosen[0]),
+            "draws": (("animal", "seed", "draw"), np.moveaxis(chosen[1], 0, -1)),
+            "layer_value": (("animal", "seed", "layer"), evaluation.value[members].reshape(shape)),
+            "layer_draws": (("animal", "seed", "layer", "layer_draw"), np.moveaxis(layers, 0, -1)),
+            "absent": ("animal", np.zeros(len(members), dtype=np.int8)),
+        },
+        coords={
+            "animal": [target.animals[k] for k in members],
+            "seed": activations["seed"].values,
+            "layer": activations["layer"].values,
+        },
+        attrs={"n_groups": n_groups, "scheme": scheme},
+    )
+
+
+def rows(
+    measure: Measure,
+    evaluation: Evaluation,
+    target: Target,
+    chosen: tuple,
+    part: xr.DataArray,
+    activations: xr.Dataset,
+    features: np.ndarray,
+    stimuli: np.ndarray,
+    n_groups: int,
+    common: dict,
+) -> list[dict]:
+    """Make the rows of one region.
+
+    Parameters
+    ----------
+    measure : Measure
+        The measure.
+    evaluation : Evaluation
+        Scores of all seeds and layers.
+    target : Target
+        What was scored.
+    chosen : tuple
+        What `selected` returned.
+    part : DataArray
+        The region.
+    activations : Dataset
+        The network.
+    features : array of int of shape (n_seeds * n_layers,)
+        Numbers of units that were compared.
+    stimuli : array of str
+        Ids of the stimuli.
+    n_groups : int
+        How many stimuli, or groups of them, were resampled.
+    common : dict
+        Columns that all rows share.
+
+    Returns
+    -------
+    list of dict
+        For each animal, for the mean over animals (``all``), and for all together, one row per seed and
+        layer; then the rows ``selected``.
+    """
+    seeds, layers = activations["seed"].values, activations["layer"].values.astype(str)
+    size = _sizes(part)
+    series = {animal: ([t], size(animal)) for t, animal in enumerate(target.animals)}
+    if target.pooled:
+        series = {"all": (target.members, size("all"))} | series
+    found = []
+    for animal, (members, counts) in series.items():
+        statistics, flag = _statistics(measure, evaluation, members, stimuli, n_groups)
+        ceiling = evaluation.together if len(members) > 1 else evaluation.ceilings[members[0]]
+        for k, (seed, layer) in enumerate((s, name) for s in seeds for name in layers):
+            row = {name: column[k] for name, column in statistics.items()}
+            counted = {name: row.pop(name) for name in ("undefined_units", "undefined_resamples")}
+            status = _status(target, animal, row, ceiling) + _counted(**counted)
+            status += "".join(f";{warning}" for warning in (*evaluation.warnings[k], *flag))
+            found.append(
+                common
+                | row
+                | counts
+                | {
+                    "animal": animal,
+                    "seed": seed,
+                    "layer": layer,
+                    "ceiling_low": ceiling.low,
+                    "ceiling_high": ceiling.high,
+                    "ceiling_kind": ceiling.kind,
+                    "ceiling_chronological": ceiling.chronological,
+                    "inter_animal": evaluation.inter_animal if animal == "all" else np.nan,
+                    "n_animals": len(members),
+                    "n_features": features[k],
+                    "status": status,
+                }
+            )
+    return found + _selected_rows(measure, found, chosen, seeds, bool(evaluation.halves), n_groups)
+
+
+def _interval(measure, values, draws, n_groups):
+    """The interval of a mean over animals (animal, …), and what it generalises to."""
+    if len(values) == 1:
+        low, high = resampling.interval(draws[:, 0])
+        return low, high, "new stimuli", ()
+    found = twofactor.estimate(values, draws, n_groups, scheme=measure.scheme)
+    return found.low, found.high, f"new {found.claim}", (found.flag,) if found.flag else ()
+
+
+def _statistics(measure, evaluation, members, stimuli, n_groups) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Columns with a value for each candidate, for the mean over some of the animals, and a flag for all."""
+    value = evaluation.value[members].mean(0)
+    draws = evaluation.draws[:, members].mean(1)
+    null = evaluation.null[:, members].mean(1)
+    low, high, claim, flag = _interval(measure, evaluation.value[members], evaluation.draws[:, members], n_groups)
+    if evaluation.unit_draws is not None and np.isfinite(evaluation.unit_draws[:, members]).all() and len(members) == 1:
+        # Units of several sessions: both deviations, as if they were independent.
+        moved = evaluation.unit_draws[:, members[0]] - value
+        low, high = resampling.interval(draws + np.resize(moved, draws.shape))
+        claim = "new stimuli and units"
+    change = np.full((1, len(value)), np.nan)
+    if evaluation.left_out is not None:
+        change = evaluation.left_out[:, members].mean(1) - value
+    largest = np.where(np.isfinite(change), np.abs(change), -1).argmax(0)
+    influence = np.take_along_axis(change, largest[None], axis=0)[0]
+    unscored = np.zeros(len(value), dtype=int)
+    if evaluation.undefined_units is not None:
+        unscored = evaluation.undefined_units[members].sum(0)
+    return {
+        "value": value,
+        "null_mean": null.mean(0) if len(null) else np.full_like(value, np.nan),
+        "null_high": np.quantile(null, 0.95, axis=0) if len(null) else np.full_like(value, np.nan),
+        "ci_low": low,
+        "ci_high": high,
+        "claim": np.full(len(value), claim),
+        "p_value": resampling.p_value(value, null, measure.info["direction"]),
+        "dimensionality": evaluation.dimensionality,
+        "target_dimensionality": np.full(len(value), evaluation.target_dimensionality[members].mean()),
+        "influence": influence,
+        "influential_stimulus": np.where(np.isfinite(influence), np.asarray(stimuli)[largest % len(stimuli)], ""),
+        "undefined_units": unscored,
+        "undefined_resamples": np.where(np.isfinite(value), (~np.isfinite(draws)).sum(0), 0),
+    }, flag
+
+
+def _selected_rows(measure, found, chosen, seeds, halved, n_groups) -> list[dict]:
+    """Rows of the network as a whole: like the first animal's, without what belongs to a score on all stimuli."""
+    value, draws = chosen[0].mean(0), chosen[1].mean(1)
+    low = high = np.full(len(seeds), np.nan)
+    if halved:
+        low, high, _, _ = _interval(measure, *chosen, n_groups)
+    absent = dict.fromkeys(
+        (
+            *("ceiling_low", "ceiling_high", "ceiling_chronological", "inter_animal", "null_mean", "null_high"),
+            *("p_value", "n_features", "dimensionality", "influence"),
+        ),
+        np.nan,
+    )
+    rows = []
+    for s, seed in enumerate(seeds):
+        if np.isfinite(value[s]):
+            status = ["selected_on_held_out_stimuli"] + ["interval_undefined"] * (not np.isfinite(low[s]))
+            status[-1] += _counted(undefined_resamples=(~np.isfinite(draws[:, s])).sum())
+        else:
+            status = ["undefined" if halved else "too_few_stimuli_to_select"]
+        own = {"seed": seed, "layer": "selected", "value": value[s], "ci_low": low[s], "ci_high": high[s]}
+        own |= {"ceiling_kind": "", "influential_stimulus": "", "status": ";".join(status)}
+        rows.append(found[0] | absent | own)
+    return rows
+
+
+def _status(target: Target, animal: str, row: dict, ceiling: Ceiling) -> str:
+    """Give all reasons for what a row lacks, or ok."""
+    if not np.isfinite(row["value"]):
+        return "undefined"
+    reasons = []
+    if not np.isfinite([ceiling.low, ceiling.high]).all():
+        if target.rdms is not None:
+            reasons.append("mean_rdm" if animal == "mean RDM" else "single_rdm")
+        else:
+            reasons.append("ceiling_undefined" if target.grams.trials[0].repeated() else "no_repeats")
+    reasons += ["interval_undefined"] * (not np.isfinite(row["ci_low"]))
+    reasons += ["null_undefined"] * (not np.isfinite(row["null_high"]))
+    return ";".join(reasons or ["ok"])
+
+
+def _counted(**counts: int) -> str:
+    """Name what was left out, and how often."""
+    return "".join(f";{name}={count}" for name, count in counts.items() if count)
+
+
+def _sizes(part: xr.DataArray):
+    """A function from the label of an animal to numbers of units and of trials."""
+    if representation.kind(part) == "responses":
+        owner = part.coords["animal"].values.astype(str)
+
+        def units_of(animal: str) -> dict:
+            mine = np.isin(owner, [animal]) if animal in owner else np.full(len(owner), True)
+            return {"n_units": int(mine.sum()), "n_trials": part.sizes["presentation"]}
+
+        return units_of
+    units = part.coords["n_units"].values if "n_units" in part.coords else np.full(part.sizes["rdm"], np.nan)
+    animals = part.coords["animal"].values.astype(str)
+
+    def size_of(animal: str) -> dict:
+        # Trials of a published RDM are not known: its number of RDMs (sessions) stands for them.
+        mine = np.isin(animals, [animal]) if animal in animals else np.full(len(animals), True)
+        return {"n_units": units[mine].max(), "n_trials": int(mine.sum())}
+
+    return size_of

@@ -1,0 +1,86 @@
+"""One score of two representations that are at hand, with all that belongs to it."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from neurocompare.errors import UserError
+from neurocompare.inference import exchange, resampling
+from neurocompare.similarity import evaluation, inputs, steps
+from neurocompare.similarity.arrays import Grams
+from neurocompare.similarity.controlled import with_control
+from neurocompare.similarity.evaluation import Target
+from neurocompare.similarity.measure import Measure
+
+
+def evaluated(x, y, measure: Measure, exchangeable: str | None, control, groups: dict) -> pd.Series:
+    """Score two representations; see `neurocompare.similarity.evaluate`.
+
+    Parameters
+    ----------
+    x, y : array or DataArray
+        The candidate and the target.
+    measure : Measure
+        The measure.
+    exchangeable : str or None
+        What may be exchanged.
+    control : array, DataArray or None
+        What is controlled for.
+    groups : dict
+        Arguments of `neurocompare.inference.resampling.plan`.
+
+    Returns
+    -------
+    Series
+        The score, with noise ceiling, null and interval.
+    """
+    if exchangeable is None and isinstance(y, xr.DataArray):
+        exchangeable = y.attrs["exchangeable"]
+    if exchangeable is None:
+        raise UserError("say what may be exchanged: exchangeable='stimulus', 'condition', 'block' or 'shift'")
+    candidates, target, *controls = inputs.grams(x, y, *([] if control is None else [control]), measure=measure)
+    measure = with_control(measure, controls[0] if controls else None)
+    n = target.gram.shape[1]
+    if n < measure.info["minimum_stimuli"]:
+        raise UserError(f"{measure.name} needs at least {measure.info['minimum_stimuli']} stimuli, got {n}")
+    measure.require_repeats(target, "y")
+    plan = resampling.plan("evaluate", n, exchangeable, **groups)
+    if exchangeable == "condition" and "time" in groups:
+        conditions = exchange.of_conditions(groups["condition"], groups["time"])
+        candidates, target = (_without_common_time_course(grams, conditions) for grams in (candidates, target))
+    found = evaluation.average(
+        [measure.evaluate(Target(("y",), grams=sample), candidates, plan) for sample in steps.samples(measure, target)]
+    )
+    low, high = resampling.interval(found.draws[:, 0, 0])
+    null, ceiling = found.null[:, 0, 0], found.ceilings[0]
+    return pd.Series(
+        {
+            "value": found.value[0, 0],
+            "ceiling_low": ceiling.low,
+            "ceiling_high": ceiling.high,
+            "ceiling_kind": ceiling.kind,
+            "ceiling_chronological": ceiling.chronological,
+            "null_mean": null.mean(),
+            "null_high": np.quantile(null, 0.95),
+            "p_value": float(resampling.p_value(found.value, found.null, measure.info["direction"])[0, 0]),
+            "ci_low": float(low),
+            "ci_high": float(high),
+            "claim": "new stimuli" if exchangeable == "stimulus" else f"new {exchangeable}s",
+            "dimensionality": found.dimensionality[0],
+            "target_dimensionality": found.target_dimensionality[0],
+            "n_stimuli": n,
+        },
+        name=measure.name,
+    )
+
+
+def _without_common_time_course(grams: Grams, conditions: exchange.Groups) -> Grams:
+    """What all conditions have in common at each time would survive their exchange, and pass for similarity."""
+    if grams.trials is None:
+        return Grams.of([exchange.without_common_time_course(x, conditions) for x in grams.units])
+    removed = []
+    for trials in grams.trials:
+        mean = trials.mean()
+        common = mean - exchange.without_common_time_course(mean, conditions)
+        removed.append(trials.with_values(trials.values - common[trials.stimulus]))
+    return Grams.of_trials(removed)
