@@ -41,7 +41,12 @@ def activations(values):
 
 @pytest.mark.parametrize(
     "measure",
-    ["cka-kernel=linear-hsic=song-normalise=cross-half", "rsa-distance=correlation-compare=spearman", "ridge-folds=5"],
+    [
+        "cka-kernel=linear-hsic=song-normalise=cross-half",
+        "rsa-distance=correlation-compare=spearman",
+        "ridge-folds=5",
+        "procrustes-angular",
+    ],
 )
 def test_the_generator_is_found_among_unrelated_networks(measure):
     networks = {"a": features(0), "b": features(1)}
@@ -57,7 +62,7 @@ def test_the_generator_is_found_among_unrelated_networks(measure):
 
 
 def test_where_nothing_is_defined_nothing_is_best():
-    rows = recovery._ranked({"a": np.full(5, np.nan), "b": np.full(5, np.nan)})
+    rows = recovery._ranked({"a": np.full(5, np.nan), "b": np.full(5, np.nan)}, "higher")
     assert [(row["best"], row["separable"], row["status"]) for row in rows] == [(False, False, "undefined")] * 2
 
 

@@ -49,19 +49,17 @@ def test_variances_are_those_of_resampling_by_brute_force():
     animals, n = 4, 9
     x = additive(rng, animals, n)
     parts = twofactor.variances(*exact(x), n)
-    drawn_stimuli = rng.integers(n, size=(100_000, n))
-    drawn_animals = rng.integers(animals, size=(100_000, animals))
-    both = np.mean([x[a[:, None], s].mean() for a, s in zip(drawn_animals[:20_000], drawn_stimuli, strict=False)])
-    assert both == pytest.approx(x.mean(), abs=0.02)
+    drawn_stimuli = rng.integers(n, size=(40_000, n))
+    drawn_animals = rng.integers(animals, size=(40_000, animals))
     over_stimuli = x.mean(0)[drawn_stimuli].mean(1).var()
     over_animals = x.mean(1)[drawn_animals].mean(1).var()
     pairs = zip(drawn_animals, drawn_stimuli, strict=True)
     over_both = np.var([x[a[:, None], s].mean() for a, s in pairs])
-    assert parts.stimuli * (n - 1) / n == pytest.approx(over_stimuli, rel=0.03)
-    assert parts.animals * (animals - 1) / animals == pytest.approx(over_animals, rel=0.03)
+    assert parts.stimuli * (n - 1) / n == pytest.approx(over_stimuli, rel=0.04)
+    assert parts.animals * (animals - 1) / animals == pytest.approx(over_animals, rel=0.04)
     excess = over_both - over_stimuli - over_animals
     smaller = (n - 1) / n * (animals - 1) / animals
-    assert parts.interaction * smaller == pytest.approx(excess, abs=0.03 * over_both)
+    assert parts.interaction * smaller == pytest.approx(excess, abs=0.05 * over_both)
 
 
 @pytest.mark.parametrize("animals", [2, 3, 5, 12])
@@ -70,11 +68,11 @@ def test_the_combined_variance_is_unbiased_but_for_its_bound(animals, stimuli, b
     rng = np.random.default_rng(2)
     n = 15
     found = []
-    for _ in range(1200):
+    for _ in range(600):
         parts = twofactor.variances(*exact(additive(rng, animals, n, stimuli=stimuli, between=between, noise=noise)), n)
         found.append(parts.stimuli + parts.animals - parts.interaction)
     truth = stimuli**2 / n + between**2 / animals + noise**2 / (n * animals)
-    assert np.mean(found) == pytest.approx(truth, abs=4 * np.std(found) / np.sqrt(1200))
+    assert np.mean(found) == pytest.approx(truth, abs=4 * np.std(found) / np.sqrt(600))
 
 
 def test_the_bounds_and_the_degrees_of_freedom():
@@ -120,11 +118,11 @@ def test_few_animals_are_flagged(animals, flag):
     assert found.standard_error == pytest.approx(np.sqrt(twofactor.variances(values, draws, 20).stimuli))
 
 
-@pytest.mark.parametrize(("animals", "low", "high"), [(1, 0.93, 0.97), (5, 0.93, 0.985), (3, 0.9, 0.985)])
+@pytest.mark.parametrize(("animals", "low", "high"), [(1, 0.93, 0.975), (5, 0.925, 0.985), (3, 0.9, 0.985)])
 def test_intervals_cover_new_stimuli_and_animals(animals, low, high):
     rng = np.random.default_rng(6)
     covered = []
-    for _ in range(2000):
+    for _ in range(1000):
         x = additive(rng, animals, 20, between=0.3 * (animals > 1))
         found = twofactor.estimate(*exact(x), 20)
         covered.append(found.low <= 0 <= found.high)
@@ -134,12 +132,12 @@ def test_intervals_cover_new_stimuli_and_animals(animals, low, high):
 def test_forgetting_either_factor_covers_too_little():
     rng = np.random.default_rng(7)
     covered = np.zeros(3)
-    for _ in range(500):
+    for _ in range(250):
         values, draws = exact(additive(rng, 6, 20, stimuli=1, between=0.5))
         one, both = (twofactor.estimate(values, draws, 20, animals=animals) for animals in (False, True))
         covered += [one.low <= 0 <= one.high, stats.ttest_1samp(values, 0).pvalue > 0.05, both.low <= 0 <= both.high]
-    assert np.all(covered[:2] / 500 < 0.88)
-    assert covered[2] / 500 > 0.93
+    assert np.all(covered[:2] / 250 < 0.9)
+    assert covered[2] / 250 > 0.92
 
 
 def test_differences_are_paired():
@@ -180,10 +178,88 @@ def test_undefined_draws_are_left_out_until_they_are_too_many():
     assert np.isnan(found.p_value[2])
 
 
+def of_pairs(x, weights):
+    """Mean product of pairs of different stimuli, in draws: x (recording, stimulus), weights (draw, stimulus)."""
+    products = (weights @ x.T) ** 2 - weights**2 @ x.T**2
+    return products / (weights.sum(1) ** 2 - (weights**2).sum(1))[:, None]
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.3, 2.0])
+@pytest.mark.parametrize("scheme", ["bootstrap", "halves"])
+def test_what_only_pairs_of_stimuli_do_is_counted_once(mean, scheme):
+    n = 30
+    rng = np.random.default_rng(11)
+    x = mean + rng.standard_normal((1500, n))
+    if scheme == "bootstrap":
+        weights = rng.multinomial(n, np.full(n, 1 / n), size=300)
+    else:
+        weights = rng.permuted(np.tile(np.arange(n) < n // 2, (300, 1)), axis=1).astype(float)
+    value, draws, left_out = (of_pairs(x, w)[:, None] for w in (np.ones((1, n)), weights, 1 - np.eye(n)))
+    single, pairs = 4 * mean**2 / n, 2 / (n * (n - 1))
+    assert value.var() == pytest.approx(single + pairs, rel=0.1)
+    drawn = twofactor.variances(value[0], draws, n, scheme).stimuli
+    found = twofactor.variances(value[0], draws, n, scheme, left_out, weights).stimuli
+    assert drawn.mean() == pytest.approx(single + 3 * pairs, rel=0.15)
+    if mean:
+        assert found.mean() == pytest.approx(single + pairs, rel=0.15)
+    else:
+        # Where single stimuli do nothing, the bound holds it up: too wide rather than too narrow.
+        assert pairs < found.mean() < 2 * pairs
+    jackknife = (n - 1) / n * ((left_out - left_out.mean(0)) ** 2).sum(0)[0]
+    assert jackknife.mean() == pytest.approx(single + 2 * pairs, rel=0.1)
+    assert np.all((found >= jackknife / 2 - 1e-12) & (found <= jackknife + 1e-12))
+
+
+def test_for_a_mean_over_stimuli_nothing_changes():
+    rng = np.random.default_rng(12)
+    x = additive(rng, 3, 14)
+    weights = resampling.plan("a", 14, "stimulus", bootstraps=400).weights
+    draws, left_out = weights / 14 @ x.T, (x.sum(1) - x.T) / 13
+    found = twofactor.variances(x.mean(1), draws, 14, "bootstrap", left_out, weights)
+    expected = twofactor.variances(*exact(x), 14)
+    # Exactly the variance of a mean, and no error of Monte Carlo is left.
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_the_interaction_of_pairs_is_counted_once_as_well():
+    n, animals = 24, 3
+    rng = np.random.default_rng(13)
+    x = 1.5 + rng.standard_normal((1500, 1, n)) + rng.standard_normal((1500, animals, n))
+    weights = rng.multinomial(n, np.full(n, 1 / n), size=200)
+    flat = x.reshape(-1, n)
+    value, draws, left_out = (
+        np.swapaxes(of_pairs(flat, w).reshape(-1, 1500, animals), 1, 2)
+        for w in (np.ones((1, n)), weights, 1 - np.eye(n))
+    )
+    found = twofactor.estimate(value[0], draws, n, left_out=left_out, weights=weights)
+    assert np.mean(found.standard_error**2) == pytest.approx(value[0].mean(0).var(), rel=0.15)
+    # Different stimuli have nothing in common but the mean.
+    covered = (found.low <= 2.25) & (found.high >= 2.25)
+    assert 0.92 < covered.mean() < 0.985
+
+
+def test_a_measure_that_is_void_without_a_stimulus_falls_back_on_its_draws():
+    rng = np.random.default_rng(14)
+    x = additive(rng, 2, 12)
+    weights = resampling.plan("a", 12, "stimulus", bootstraps=100).weights
+    draws, left_out = weights / 12 @ x.T, (x.sum(1) - x.T) / 11
+    left_out[3, 1] = np.nan
+    found = twofactor.estimate(x.mean(1), draws, 12, left_out=left_out, weights=weights)
+    assert found.standard_error == pytest.approx(twofactor.estimate(x.mean(1), draws, 12).standard_error)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ((np.zeros(3), np.zeros((9, 2)), 10), r"^scores have shape \(3,\) and their draws \(9, 2\); give"),
+        (
+            (np.zeros(3), np.zeros((9, 3)), 10, "halves", np.zeros((9, 3))),
+            r"have shape \(9, 3\); leave out each once, as",
+        ),
+        (
+            (np.zeros(3), np.zeros((9, 3)), 10, "halves", np.zeros((10, 3)), np.zeros((9, 9))),
+            r"^weights of stimuli in the draws have shape \(9, 9\); give \(9, 10\)$",
+        ),
         ((np.zeros(3), np.zeros((9, 3)), 1), "^1 stimulus has no variance"),
         (
             (np.zeros(3), np.zeros((9, 3)), 10, "jackknife"),

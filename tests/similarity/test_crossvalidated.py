@@ -233,9 +233,11 @@ def test_trials_of_a_block_never_meet(distance):
     trials = Trials(values, stimulus, block, 8)
     options = {"noise": "none"} if distance is crossnobis else {}
     np.testing.assert_allclose(distance(trials, **options), 0, atol=1e-13)
-    # Folds of single trials, which split blocks, find a signal in what only the trials of a block share.
-    split = distance(trials, folds=np.tile([0, 1], 24), **options)
-    assert np.abs(split).max() > 0.1
+    # Folds that split blocks are refused; where blocks are not declared, what trials of a block share is signal.
+    with pytest.raises(UserError, match="folds split block 0"):
+        distance(trials, folds=np.tile([0, 1], 24), **options)
+    undeclared = Trials(values, stimulus, np.tile([0, 1], 24), 8)
+    assert np.abs(distance(undeclared, **options)).max() > 0.1
 
 
 def test_blocks_that_share_noise_would_look_like_signal():
@@ -247,7 +249,8 @@ def test_blocks_that_share_noise_would_look_like_signal():
         slow = rng.standard_normal((3, 6, 4))[block, stimulus]
         trials = Trials(slow + rng.standard_normal((36, 4)), stimulus, block, 6)
         whole.append(crossnobis(trials)[np.triu_indices(6, 1)].mean())
-        split.append(crossnobis(trials, folds=np.tile([0, 1], 18))[np.triu_indices(6, 1)].mean())
+        undeclared = Trials(trials.values, stimulus, np.tile([0, 1], 18), 6)
+        split.append(crossnobis(undeclared)[np.triu_indices(6, 1)].mean())
     assert abs(np.mean(whole)) < 3.5 * np.std(whole) / np.sqrt(200)
     assert np.mean(split) > 10 * np.std(split) / np.sqrt(200)
 

@@ -177,6 +177,21 @@ def test_scores_stay_in_the_declared_range(measure, seed, noise, units):
     assert TABLE.loc[measure, "low"] - 1e-9 <= value <= TABLE.loc[measure, "high"] + 1e-9
 
 
+@pytest.mark.parametrize("measure", of())
+def test_only_what_is_declared_unbiased_scores_zero_by_chance(measure):
+    # Unrelated stimuli in the same representations: 40 scores, and their standard error.
+    chance = []
+    for seed in range(40):
+        x, trials = representations(seed)
+        rng = np.random.default_rng([seed, 4])
+        chance.append(score(measure, x[rng.permutation(len(x))], trials))
+    mean, error = np.nanmean(chance), np.nanstd(chance) / np.sqrt(40)
+    if TABLE.loc[measure, "unbiased"]:
+        assert abs(mean) < 3.5 * error
+    elif not measure.startswith("ridge"):  # A little below zero, as means of folds are.
+        assert abs(mean) > 3.5 * error
+
+
 @pytest.mark.parametrize("measure", TABLE.index)
 def test_too_few_stimuli_are_refused_in_one_line(measure):
     n = TABLE.loc[measure, "minimum_stimuli"]

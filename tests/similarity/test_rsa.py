@@ -165,7 +165,9 @@ def test_upper_bound_is_at_least_the_lower_and_leaves_each_animal_out(comparator
     assert np.all(high >= low)
     others = comparators.average(rdms[1:], comparator)
     assert low[0] == pytest.approx(comparators.compare(rdms[0], others, comparator), abs=1e-12)
-    assert high[0] == pytest.approx(comparators.compare(rdms[0], comparators.average(rdms, comparator), comparator), abs=1e-12)
+    assert high[0] == pytest.approx(
+        comparators.compare(rdms[0], comparators.average(rdms, comparator), comparator), abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("comparator", COMPARATORS)

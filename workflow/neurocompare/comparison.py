@@ -15,7 +15,7 @@ from neurocompare import representation, score_rows, similarity, tables
 from neurocompare.errors import UserError
 from neurocompare.identifiers import parse
 from neurocompare.inference import resampling, trials
-from neurocompare.similarity import evaluation, steps
+from neurocompare.similarity import evaluation, refusals, steps
 from neurocompare.similarity.arrays import Grams
 from neurocompare.similarity.controlled import with_control
 from neurocompare.similarity.distances import DISTANCES
@@ -233,6 +233,7 @@ def check(recording: xr.DataArray, opened: Measure, name: str, n_stimuli: int) -
             f"recording '{name}' has fewer"
         )
     else:
+        refusals.pooled_trials(opened, recording.attrs["simultaneous"], name)
         opened.require_response(str(recording.attrs["response"]))
     if n_stimuli < metadata["minimum_stimuli"]:
         raise UserError(

@@ -71,6 +71,7 @@ def recover(
         target = Target(
             animals=tuple(map(str, range(seeds))),
             grams=Grams.of_trials([trials for part in parts for trials in part.grams.trials]),
+            related=False,
         )
         plan = resampling.plan(generator, len(stimuli), "stimulus", bootstraps=BOOTSTRAPS, permutations=0, partitions=0)
         scores = {
@@ -84,7 +85,7 @@ def recover(
             values = {network: np.r_[e.value[seed, 0], e.draws[:, seed, 0]] for network, e in scores.items()}
             rows += [
                 row | size | {"measure": measure, "generator": generator, "seed": seed, "layer": layers[row["network"]]}
-                for row in _ranked(values)
+                for row in _ranked(values, opened.info["direction"])
             ]
     return rows
 
@@ -117,10 +118,11 @@ def candidate(activations: xr.Dataset, layer: str, network: str) -> xr.Dataset:
     return activations.sel(layer=[layer]).expand_dims("seed")
 
 
-def _ranked(scores: dict[str, np.ndarray]) -> list[dict]:
+def _ranked(scores: dict[str, np.ndarray], direction: str) -> list[dict]:
     """Rows from scores, each with its bootstrap draws behind it."""
-    ranked = sorted(scores, key=lambda network: -np.nan_to_num(scores[network][0], nan=-np.inf))
-    low, _ = resampling.interval(scores[ranked[0]][1:] - scores[ranked[1]][1:])
+    sign = 1 if direction == "higher" else -1
+    ranked = sorted(scores, key=lambda network: -np.nan_to_num(sign * scores[network][0], nan=-np.inf))
+    low, _ = resampling.interval(sign * (scores[ranked[0]][1:] - scores[ranked[1]][1:]))
     return [
         {
             "network": network,

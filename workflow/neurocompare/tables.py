@@ -127,6 +127,35 @@ WARNINGS = [
     "code_sha256",
 ]
 
+SIZES = [
+    "recording",
+    "region",
+    "animal",
+    "network",
+    "seed",
+    "layer",
+    "measure",
+    "axis",
+    "size",
+    "value",
+    "sd",
+    "low",
+    "high",
+    "ceiling_low",
+    "ceiling_high",
+    "ceiling_kind",
+    "target_dimensionality",
+    "best",
+    "n_subsets",
+    "n_stimuli",
+    "n_units",
+    "data_sha256",
+    "weights_sha256",
+    "code_sha256",
+    "status",
+]
+"""Columns of a table of scores on subsets of the units and of the stimuli (`neurocompare.sizes`)."""
+
 RECOVERIES = [
     "recovery",
     "measure",
@@ -159,6 +188,7 @@ _TEXT = (
     "condition",
     "unit",
     "ceiling_kind",
+    "axis",
     "claim",
     "influential_stimulus",
     "choices",
@@ -173,6 +203,7 @@ _TEXT = (
     "status",
 )
 _INTEGERS = ("seed", "n_stimuli", "n_animals", "n_units", "n_features", "n_trials", "n_null", "n_rows", "n_all")
+_INTEGERS += ("size", "n_subsets")
 
 
 def write(rows: list[dict] | pd.DataFrame, columns: list[str], path: str | Path) -> None:

@@ -66,19 +66,31 @@ def split_half(
     return total / len(splits)
 
 
-def spearman_brown(r: float) -> float:
+def spearman_brown(r: float, statistic: str = "Pearson correlation") -> float:
     """Step a split-half correlation up to the reliability of all repeats (Spearman 1910; Brown 1910).
 
     Parameters
     ----------
     r : float
         Pearson correlation of two halves of equal size.
+    statistic : str
+        What `r` is: the formula is about variances, and holds for nothing else.
 
     Returns
     -------
     float
         ``2 r / (1 + r)``, a ratio of variances; NaN unless `r` is positive, where it has no meaning.
+
+    Raises
+    ------
+    UserError
+        If `r` is not a Pearson correlation.
     """
+    if statistic != "Pearson correlation":
+        raise UserError(
+            f"Spearman-Brown holds for Pearson correlations of halves, not for a {statistic}; take the noise ceiling "
+            "of that score from halves of the trials"
+        )
     return 2 * r / (1 + r) if r > 0 else np.nan
 
 

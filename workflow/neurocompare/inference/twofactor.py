@@ -12,12 +12,13 @@ form, so that no animal is resampled and nothing is scored again. Resampling mak
 (n − 1) / n for a factor with n levels, stimuli and animals alike, and V_both by a product of both where it
 exceeds their sum; each is corrected before they are combined, so that for an additive model V is unbiased.
 
-Scores of stimuli in pairs vary in two ways over stimuli: by what single stimuli do (V₁) and by what only
-pairs do (V₂, much of it noise of trials). Draws of stimuli count the second three times, V₁ + 3 V₂, and
-intervals from them cover 99 % and more with 20 stimuli. Leaving out one stimulus at a time (the jackknife) counts
-it twice, V₁ + 2 V₂ (Efron & Stein 1981, Ann. Statist. 9:586, for a score of pairs). Where these scores are
-known, twice the one less the other, V₁ + V₂, is taken, between half and all of the jackknife's variance, as V₁
-and V₂ are not negative; otherwise the draws alone, which is cautious.
+Scores that compare stimuli in pairs vary over stimuli in two ways: by what single stimuli do (V₁) and by what
+only pairs do (V₂), the noise of trials in particular. Draws of stimuli count the second three times, and
+intervals from them cover 99 % and more with 20 stimuli. Leaving out one stimulus at a time, the jackknife,
+counts it twice (Efron & Stein 1981, Ann. Statist. 9:586), and tells how a draw would score if stimuli acted
+one by one; what draws deviate from that has the variance V₂. Where scores with each stimulus left out are known,
+the jackknife's variance less that of the deviations is taken, V₁ + V₂, but at least half of the jackknife's, as
+V₁ is not negative; otherwise that of the draws, which is cautious.
 
 With S, A and I for V_stimuli, V_animals and V_both − V_stimuli − V_animals, V = S + A − I is a sum of
 mean squares as in an analysis of variance, and has degrees of freedom after Satterthwaite (1946, Biometrics
@@ -125,6 +126,7 @@ def variances(
     n_stimuli: int,
     scheme: str = "bootstrap",
     left_out: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
 ) -> Variances:
     """Take the variance of the mean over animals apart.
 
@@ -140,6 +142,8 @@ def variances(
         How they were drawn; see `correction`.
     left_out : array of shape (n_stimuli, n_animals, ...), optional
         Scores with each stimulus, or group of them, left out once.
+    weights : array of shape (n_draws, n_stimuli), optional
+        How often each stimulus, or group of them, is in each draw: needed with `left_out`.
 
     Returns
     -------
@@ -150,12 +154,12 @@ def variances(
     if draws.shape[1:] != values.shape:
         raise UserError(f"scores have shape {values.shape} and their draws {draws.shape}; give (n_draws, *scores)")
     animals = len(values)
-    if left_out is not None and np.shape(left_out) != (n_stimuli, *values.shape):
-        raise UserError(f"{len(left_out)} scores with one of {n_stimuli} stimuli left out; leave out each once")
+    if left_out is not None:
+        _check_left_out(np.shape(left_out), np.shape(weights), (n_stimuli, *values.shape), len(draws))
 
     def over_stimuli(part) -> np.ndarray:
         jackknife = None if left_out is None else part(np.asarray(left_out, dtype=float))
-        return _over_stimuli(part(draws), jackknife, correction(n_stimuli, scheme))
+        return _over_stimuli(part(draws), jackknife, weights, correction(n_stimuli, scheme))
 
     stimuli = over_stimuli(lambda scores: scores.mean(1))
     if animals == 1:
@@ -172,6 +176,7 @@ def estimate(
     *,
     scheme: str = "bootstrap",
     left_out: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
     animals: bool = True,
     level: float = 0.95,
 ) -> Estimate:
@@ -188,7 +193,9 @@ def estimate(
     scheme : {"bootstrap", "halves"}
         How they were drawn; see `correction`.
     left_out : array of shape (n_stimuli, n_animals, ...), optional
-        The same with each stimulus left out once.
+        The same with each stimulus, or group of them, left out once.
+    weights : array of shape (n_draws, n_stimuli), optional
+        How often each stimulus, or group of them, is in each draw: needed with `left_out`.
     animals : bool
         Whether to generalise to other animals as well, where there are several.
     level : float
@@ -204,7 +211,7 @@ def estimate(
     UserError
         If values and draws do not match, or there are fewer than two stimuli.
     """
-    parts = variances(values, draws, n_stimuli, scheme, left_out)
+    parts = variances(values, draws, n_stimuli, scheme, left_out, weights)
     # Draws are finite in number as well, and their variance is a little uncertain for that reason too.
     n_draws = np.maximum(np.isfinite(draws).all(1).sum(0), 2)
     free = 1 / (1 / (n_stimuli - 1) + 1 / (n_draws - 1))
@@ -287,13 +294,25 @@ def _variance(draws: np.ndarray) -> np.ndarray:
     return np.where((count >= 2) & (count >= LEAST_DEFINED * len(draws)), square, np.nan)
 
 
-def _over_stimuli(draws: np.ndarray, left_out: np.ndarray | None, factor: float) -> np.ndarray:
+def _check_left_out(shape: tuple, weights: tuple, expected: tuple, n_draws: int) -> None:
+    if shape != expected:
+        raise UserError(f"scores without one stimulus have shape {shape}; leave out each once, as {expected}")
+    if weights != (n_draws, expected[0]):
+        raise UserError(f"weights of stimuli in the draws have shape {weights}; give {(n_draws, expected[0])}")
+
+
+def _over_stimuli(
+    draws: np.ndarray, left_out: np.ndarray | None, weights: np.ndarray | None, factor: float
+) -> np.ndarray:
     """Variance over stimuli, from draws and, where they are known, from scores without one stimulus each."""
     drawn = factor * _variance(draws)
     if left_out is None:
         return drawn
     n = len(left_out)
     jackknife = (n - 1) ** 2 / n * left_out.var(0, ddof=1)
-    combined = np.clip(2 * jackknife - drawn, jackknife / 2, jackknife)
+    share = np.asarray(weights, dtype=float)
+    share = share * (n / share.sum(1, keepdims=True)) - 1
+    influence = (n - 1) / n * (left_out.mean(0) - left_out)
+    rest = factor * _variance(draws - np.tensordot(share, influence, axes=1))
     # A measure may be void for one stimulus less, and still be defined in most draws.
-    return np.where(np.isfinite(jackknife) & np.isfinite(drawn), combined, drawn)
+    return np.where(np.isfinite(jackknife) & np.isfinite(rest), np.maximum(jackknife - rest, jackknife / 2), drawn)

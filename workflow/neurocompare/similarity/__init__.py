@@ -8,7 +8,7 @@ import importlib
 
 from neurocompare.identifiers import MEASURE_PACKAGES, PACKAGE, module_of, parse
 
-__all__ = ["evaluate", "load", "measures", "rdm", "score"]
+__all__ = ["evaluate", "load", "markdown", "measures", "rdm", "score"]
 
 
 def score(x, y, measure: str, *, control=None) -> float:
@@ -134,6 +134,44 @@ def measures():
     return pd.DataFrame.from_dict(found, orient="index").rename_axis("measure")
 
 
+def markdown() -> str:
+    """Write the table of measures for a reader.
+
+    Returns
+    -------
+    str
+        A table in Markdown. RDM measures that differ only in how RDMs are compared share a row.
+    """
+    rows: dict[str, dict] = {}
+    for name, info in measures().iterrows():
+        start, compare, comparator = name.partition("-compare=")
+        summary = info["summary"].split(" RDMs compared by")[0] + " RDMs" if compare else info["summary"]
+        row = rows.setdefault(start, {"summary": summary, "comparators": [], "low": info["low"], "info": info})
+        row.setdefault("unbiased", []).append(info["unbiased"])
+        row["comparators"] += [comparator] if compare else []
+        row["low"] = min(row["low"], info["low"])
+    head = ("id", "what", "range", "better", "symmetric", "metric", "0 by chance", "unchanged by", "needs at least")
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for start, row in rows.items():
+        info, name = row["info"], f"`{start}`"
+        if row["comparators"]:
+            name = f"`{start}-compare=C`"
+            row["summary"] += f"; C: {', '.join(f'`{c}`' for c in row['comparators'])}"
+        limits = [f"{bound:.3g}".replace("-", "−").replace("inf", "∞") for bound in (row["low"], info["high"])]
+        needs = [f"{info['minimum_stimuli']} stimuli"]
+        needs += [f"{info['repeats']} repeats"] if info["repeats"] else []
+        needs += ["units"] if info["units"] else []
+        cells = [
+            name,
+            row["summary"],
+            f"{limits[0]} to {limits[1]}",
+            info["direction"],
+            "yes" if info["metric"] else "",
+        ]
+        lines.append("| " + " | ".join([*cells, info["invariances"], ", ".join(needs)]) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def load(measure: str):
     """Make the measure that an id names.
 
@@ -153,6 +191,7 @@ def load(measure: str):
         If the id is unknown, or has an option that the measure does not know.
     """
     from neurocompare.errors import UserError, unknown
+    from neurocompare.similarity.refusals import fitted_outside_folds
     from neurocompare.similarity.steps import split
 
     module = importlib.import_module(module_of(measure))
@@ -160,6 +199,7 @@ def load(measure: str):
     own, steps = split(options)
     if not hasattr(module, "MEASURE"):
         raise unknown("measure", measure, ())
+    fitted_outside_folds(measure, own, steps.responses)
     try:
         opened = module.MEASURE(words, own)
     except UserError as error:

@@ -144,6 +144,7 @@ def declaration(
     metric: bool = False,
     repeats: int = 0,
     units: bool = False,
+    unbiased: bool = False,
     recommended: str = "",
 ) -> dict:
     """Declare a measure: a row of the table that ``similarity.measures()`` shows, and what studies must meet.
@@ -172,6 +173,8 @@ def declaration(
         How often every stimulus of a recording must have been shown; 0 if single trials are not used.
     units : bool
         Whether single units are looked at, so that Gram matrices are not enough.
+    unbiased : bool
+        Whether unrelated representations score zero on average; if not, only the null says what a score means.
     recommended : str
         What a recording should have for the score to mean something.
 
@@ -193,6 +196,7 @@ def declaration(
         "minimum_stimuli": minimum_stimuli,
         "repeats": repeats,
         "units": units,
+        "unbiased": unbiased,
         "recommended": recommended,
     }
 

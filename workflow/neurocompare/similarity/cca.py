@@ -184,6 +184,7 @@ class CCA(Canonical):
             low=-1.0 if self.folds else 0.0,
             invariances=("" if self.ridge else "affine, ") + "isotropic scale, permutation, orthogonal, translation",
             minimum_stimuli=MINIMUM_IN_FOLD * self.folds or MINIMUM_STIMULI,
+            unbiased=bool(self.folds),
             recommended=RECOMMENDED,
         )
 

@@ -112,6 +112,7 @@ class CKA(Embedded):
             symmetric=normalise != "neurons",
             invariances="isotropic scale, permutation, orthogonal, translation",
             minimum_stimuli=MINIMUM_STIMULI,
+            unbiased=self.hsic == "song",
             repeats=2 if self.cross_half else 0,
             recommended=_RECOMMENDED.get(normalise or self.hsic, ""),
         )

@@ -193,6 +193,8 @@ def weighted(rdms: np.ndarray, others: np.ndarray, weights: np.ndarray, comparat
     if comparator == "bures":
         return bures.weighted(rdms, others, weights)
     pairs = np.triu_indices(rdms.shape[1], 1)
+    if comparator in ("cosine", "pearson"):
+        return _weighted_products(rdms[:, *pairs], others[:, *pairs], weights, pairs, centre=comparator == "pearson")
     cells, other_cells = ([_sorted(rdm[pairs]) for rdm in stack] for stack in (rdms, others))
     scores = np.empty((len(weights), len(rdms), len(others)))
     # A few resamples at a time, so that the arrays of (resamples, cells) stay in the processor's cache.
@@ -286,6 +288,31 @@ def _prepared(cells: _Cells, sample: _Sample, comparator: str):
     if square is None:
         square = _dots(values, dual)
     return values, dual, np.sqrt(np.where(square > 1e-24 * size, square, np.nan))
+
+
+def _weighted_products(cells, others, weights, pairs, *, centre: bool) -> np.ndarray:
+    """Weighted cosines or correlations of all pairs of RDMs, given by their cells, as products of matrices."""
+    size, other_size = np.mean(cells**2, axis=1), np.mean(others**2, axis=1)
+    if centre:
+        # A constant changes no correlation; without it the sums below lose no digits.
+        cells, others = (z - z.mean(1, keepdims=True) for z in (cells, others))
+    scores = np.empty((len(weights), len(cells), len(others)))
+    for start in range(0, len(weights), _CHUNK):
+        rows = weights[start : start + _CHUNK]
+        share = rows[:, pairs[0]] * rows[:, pairs[1]]
+        total = np.maximum(share.sum(1), 1)[:, None]
+        share /= total
+        square, other_square = share @ (cells**2).T, share @ (others**2).T
+        products = np.stack([(share * row) @ others.T for row in cells], axis=1)
+        if centre:
+            mean, other_mean = share @ cells.T, share @ others.T
+            square, other_square = square - mean**2, other_square - other_mean**2
+            products -= mean[:, :, None] * other_mean[:, None]
+        square, other_square = (
+            np.where(s > 1e-13 * whole, s, np.nan) for s, whole in ((square, size), (other_square, other_size))
+        )
+        scores[start : start + _CHUNK] = products / np.sqrt(square[:, :, None] * other_square[:, None])
+    return scores
 
 
 def _dots(values: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """A measure of what two representations share beyond a control, such as the pixels of the images."""
 
+import copy
+
 import numpy as np
 
 from neurocompare.errors import UserError
@@ -64,6 +66,12 @@ class Controlled(Embedded):
     def null(self, x: Reduced, y: Reduced, permutations: np.ndarray) -> Scores:
         """See `Measure.null`."""
         return partial.null(*self._embedded(y.parts, x.parts, self.control), permutations)
+
+    def on(self, stimuli: np.ndarray) -> "Controlled":
+        """See `Measure.on`."""
+        measure = copy.copy(self)
+        measure.control = [picked(part, np.ix_(stimuli, stimuli)) for part in self.control]
+        return measure
 
     def _weighted(self, x, y, weights):
         target, candidate, control = (stacked(z)[0] for z in (y.parts, x.parts, self.control))

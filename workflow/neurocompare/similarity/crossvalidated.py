@@ -15,6 +15,7 @@ import numpy as np
 from neurocompare.errors import UserError
 from neurocompare.similarity import noise as noises
 from neurocompare.similarity.noise import Noise
+from neurocompare.similarity.refusals import split_blocks
 from neurocompare.similarity.trials import Trials
 
 PRIOR_RATE, PRIOR_WEIGHT = 1.0, 0.1
@@ -272,7 +273,11 @@ def _fold_means(trials, folds):
     if not trials.repeated():
         lacking = int(trials.counts().argmin())
         raise UserError(f"cross-validation needs every stimulus twice; stimulus {lacking} has a single trial")
-    folds = trials.folds() if folds is None else np.unique(folds, return_inverse=True)[1]
+    if folds is None:
+        folds = trials.folds()
+    else:
+        split_blocks(folds, trials.block)
+        folds = np.unique(folds, return_inverse=True)[1]
     n_folds, n = int(folds.max()) + 1, trials.n_stimuli
     cell = folds * n + trials.stimulus
     counts = np.bincount(cell, minlength=n_folds * n)

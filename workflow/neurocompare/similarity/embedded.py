@@ -35,6 +35,8 @@ class Embedded(Measure):
 
     cross_half = False
     controllable = True
+    permutations = 1000
+    resamples = 500
     scheme = "bootstrap"
 
     def matrices(self, grams: Grams) -> np.ndarray:

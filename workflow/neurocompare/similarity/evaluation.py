@@ -13,6 +13,9 @@ from neurocompare.similarity.ceilings import Ceiling
 from neurocompare.similarity.embedded import Kernel
 from neurocompare.similarity.measure import Measure, Reduced
 
+MOST_LEFT_OUT = 300
+"""With more stimuli none of them is left out to see its influence: the cost grows with the cube of their number."""
+
 UNIT_RESAMPLES = 200
 """Resamples of units in sessions in animals."""
 
@@ -32,6 +35,8 @@ class Target:
     pooled : bool
         Whether the last label stands for all others together: their mean RDM, or all their units as one
         population.
+    related : bool
+        Whether the animals were seen in one region, so that one can be a model of another.
     sources : tuple of tuple of two arrays of str of shape (n_units,), optional
         For each label, animal and session of its units: units of several sessions are resampled too.
     """
@@ -40,6 +45,7 @@ class Target:
     grams: Grams | None = None
     rdms: np.ndarray | None = None
     pooled: bool = False
+    related: bool = True
     sources: tuple[tuple[np.ndarray, np.ndarray], ...] | None = None
 
     @property
@@ -124,9 +130,12 @@ def evaluate(measure: Measure, target: Target, candidates: Grams, plan: Plan) ->
     y = Reduced([Kernel(rdm) for rdm in target.rdms]) if target.rdms is not None else measure.reduced(target.grams)
     value = measure.scores(x, y)
     own = list(dict.fromkeys(f"recording_{word}" for part in y.parts for word in measure.warnings(part)))
+    # Single stimuli are of interest in a region, not in populations that were simulated to be ranked.
+    leave_out = measure.influence and target.related and candidates.gram.shape[1] <= MOST_LEFT_OUT
     sides = [(np.flatnonzero(half), np.flatnonzero(~half)) for half in plan.partitions]
-    single = [*ceilings.of_animals(measure, y, target.members), *[ceilings.NONE] * target.pooled]
-    together = ceilings.average([single[k] for k in target.members])
+    members = target.members if target.related else []
+    single = [*ceilings.of_animals(measure, y, members), *[ceilings.NONE] * target.pooled]
+    together = ceilings.average([single[k] for k in members])
     if target.rdms is None:
         single = [ceilings.of_trials(measure, y[k : k + 1]) for k in range(len(y))]
     return Evaluation(
@@ -135,9 +144,9 @@ def evaluate(measure: Measure, target: Target, candidates: Grams, plan: Plan) ->
         null=measure.null(x, y, plan.permutations[: measure.permutations]),
         ceilings=single,
         together=together,
-        inter_animal=ceilings.inter_animal(measure, y[: len(target.members)]),
+        inter_animal=ceilings.inter_animal(measure, y[: len(members)]),
         halves=[tuple(measure.scores_of(x, y, side) for side in pair) for pair in sides],
-        left_out=measure.left_out(x, y) if measure.influence else None,
+        left_out=measure.left_out(x, y) if leave_out else None,
         unit_draws=unit_draws(measure, x, target, value),
         warnings=[[*measure.warnings(part), *own] for part in x.parts],
         **dimensionalities(target, candidates),

@@ -58,6 +58,8 @@ class Measure:
         Whether its noise ceiling is two bounds, an estimate, or one because noise is corrected for.
     splits : int
         From how many halves of the trials its ceiling can afford to be taken.
+    instead : str
+        What to use where units were not recorded together, if the measure uses noise that they share.
     name : str
         The id.
     steps : Steps
@@ -69,13 +71,14 @@ class Measure:
     """
 
     info: dict
-    permutations = 1000
-    resamples = 500
+    permutations = 200
+    resamples = 200
     ceiling = "bracket"
     splits = 20
     scheme = "halves"
     influence = True
 
+    instead = ""
     name = ""
     steps = Steps()
 
@@ -297,6 +300,21 @@ class Measure:
         """
         stimuli = np.arange(x.grams.gram.shape[1])
         return np.stack([self.scores_of(x, y, np.delete(stimuli, i)) for i in stimuli])
+
+    def on(self, stimuli: np.ndarray) -> "Measure":
+        """Make the measure for representations of some of the stimuli.
+
+        Parameters
+        ----------
+        stimuli : array of int of shape (n_some,)
+            Which stimuli, without repetition.
+
+        Returns
+        -------
+        Measure
+            The measure itself, unless it holds something about all stimuli.
+        """
+        return self
 
     def trial_ceiling(self, y: Reduced):
         """Find the noise ceiling of one recording from its trials.

@@ -9,8 +9,8 @@ small angles too: a score means nothing without the null of shuffled stimuli.
 
 Both representations get as many parts as bi-cross-validation supports in the target, by the rule of one standard
 error (`neurocompare.factorization.choose_rank`): scores of different layers can be compared, and nothing is read
-into noise. ``rank=5`` asks for five. Fits are the best of 20 random starts. A start is made of a few of the
-representation's own units, never of random numbers over stimuli, which both representations would share.
+into noise. ``rank=5`` asks for five. Fits are the best of 20 random starts, which two representations share
+only if their responses are equal.
 
 Responses must not be negative. Those of a network before its nonlinearity, or relative fluorescence, are refused
 unless the id says what to do: ``negative=rectify`` sets to zero, ``negative=shift`` raises a unit's minimum to zero.
@@ -26,13 +26,14 @@ from scipy.optimize import linear_sum_assignment
 from neurocompare.errors import UserError, unknown
 from neurocompare.factorization import (
     GROUPS,
+    PARTITIONS,
     POLICIES,
     SEEDS,
     bi_cross_validation,
     choose_rank,
     fit,
-    loss_of,
     non_negative,
+    parts,
     unit_rows,
 )
 from neurocompare.similarity import ceilings
@@ -51,7 +52,6 @@ SPLITS = 5
 """From how many halves of the trials ceilings are taken."""
 
 _SEED = zlib.crc32(b"matched parts")
-_UNITS_IN_START = 5
 
 MEASURES = (
     "nmf-match=cosine",
@@ -81,6 +81,8 @@ class Parts:
         relative to the largest response.
     void : bool
         Whether the responses do not vary over stimuli, or there are none.
+    seed : int
+        Seed of the starts: a checksum of the responses.
     """
 
     def __init__(self, x: np.ndarray):
@@ -94,6 +96,8 @@ class Parts:
         self.void = _flat(self.x)
         if not self.void:
             self.x = self.x / self.x.max()
+        # Two representations with the same random numbers over stimuli would begin, and end, too much alike.
+        self.seed = zlib.crc32(self.x.round(6).tobytes())
         self._fits: dict[int, list[tuple]] = {}
         self._rank = 0
 
@@ -102,11 +106,7 @@ class Parts:
         """The number of parts that bi-cross-validation supports, one where there are too few units to ask."""
         if not self._rank:
             n, p = self.x.shape
-            largest = min(LARGEST_RANK, n // GROUPS, p * (GROUPS - 1) // GROUPS)
-            self._rank = 1
-            if largest > 1:
-                ranks = np.arange(1, largest + 1)
-                self._rank = choose_rank(bi_cross_validation(self.x, ranks, seed=_SEED), ranks)
+            self._rank = supported_rank(self.x, min(LARGEST_RANK, n // GROUPS, p * (GROUPS - 1) // GROUPS))
         return self._rank
 
     def fits(self, rank: int) -> list[tuple[np.ndarray, np.ndarray, float]]:
@@ -124,16 +124,8 @@ class Parts:
         """
         rank = min(rank, self.x.shape[1])
         if rank not in self._fits:
-            rng = np.random.default_rng([_SEED, rank])
-            self._fits[rank] = sorted((self._fit(rank, rng) for _ in range(SEEDS)), key=lambda found: found[2])
+            self._fits[rank] = parts(self.x, rank, seed=self.seed, starts=SEEDS)
         return self._fits[rank]
-
-    def _fit(self, rank, rng):
-        some = min(_UNITS_IN_START, self.x.shape[1])
-        start = np.stack([self.x[:, rng.choice(self.x.shape[1], some, replace=False)].mean(1) for _ in range(rank)])
-        # Transposed, because the solver begins with the first factor, and the second is the start.
-        h, w = fit(self.x.T, rank, start=(np.zeros((self.x.shape[1], rank)), start))
-        return w.T, h.T, loss_of(self.x, w.T @ h.T, "frobenius")
 
     def weights(self, rank: int) -> np.ndarray:
         """Return the weights of the best fit.
@@ -262,13 +254,13 @@ class NMF(Measure):
         if x.void or y.void:
             return np.nan
         rank = self.rank or y.rank
-        a, b = (prepared(parts.weights(rank), self.match) for parts in (x, y))
+        a, b = (prepared(part.weights(rank), self.match) for part in (x, y))
         return float(agreement(a.T @ b, self.match))
 
     def scores_of(self, x: Reduced, y: Reduced, stimuli: np.ndarray) -> np.ndarray:
         """See `Measure.scores_of`; the number of parts stays, and fits start from those to all stimuli."""
         found = np.full((len(y), len(x)), np.nan)
-        for t, k, a, b in self._prepared(x, y, lambda parts, rank: parts.refitted(stimuli, rank)):
+        for t, k, a, b in self._prepared(x, y, lambda part, rank: part.refitted(stimuli, rank)):
             found[t, k] = agreement(a.T @ b, self.match)
         return found
 
@@ -287,8 +279,8 @@ class NMF(Measure):
         """See `Measure.evaluate`; halves of the trials get as many parts as all of them."""
         self._at_hand = y = self.reduced(target.grams)
         single = [
-            ceilings.NONE if parts.void else ceilings.of_trials(self._of_halves(parts), y[k : k + 1])
-            for k, parts in enumerate(y.parts)
+            ceilings.NONE if part.void else ceilings.of_trials(self._of_halves(part), y[k : k + 1])
+            for k, part in enumerate(y.parts)
         ]
         return dataclasses.replace(super().evaluate(target, candidates, plan), ceilings=single)
 
@@ -300,21 +292,49 @@ class NMF(Measure):
                 if target.void or candidate.void:
                     continue
                 rank = self.rank or target.rank
-                for parts in (candidate, target):
-                    if (id(parts), rank) not in sides:
-                        w = weights(parts, rank)
-                        sides[id(parts), rank] = None if w is None else prepared(w, self.match)
+                for part in (candidate, target):
+                    if (id(part), rank) not in sides:
+                        w = weights(part, rank)
+                        sides[id(part), rank] = None if w is None else prepared(w, self.match)
                 a, b = sides[id(candidate), rank], sides[id(target), rank]
                 if a is not None and b is not None:
                     yield t, k, a, b
 
-    def _of_halves(self, parts: Parts) -> "NMF":
+    def _of_halves(self, part: Parts) -> "NMF":
         """The measure for parts of the trials of a target."""
         # The policy has judged the mean of all trials; that of a half may dip below zero by noise alone.
         negative = "rectify" if self.negative == "refuse" else self.negative
-        measure = NMF("nmf", {"match": self.match, "rank": str(self.rank or parts.rank), "negative": negative})
+        measure = NMF("nmf", {"match": self.match, "rank": str(self.rank or part.rank), "negative": negative})
         measure.splits = SPLITS
         return measure
+
+
+def supported_rank(x: np.ndarray, largest: int) -> int:
+    """Choose a number of parts by bi-cross-validation and the rule of one standard error.
+
+    Parameters
+    ----------
+    x : array of shape (n_stimuli, n_units)
+        Non-negative responses.
+    largest : int
+        The largest number to try. Large ones take longest, and are not tried once two more parts than the
+        best number have predicted no better.
+
+    Returns
+    -------
+    int
+        The number; one where no more can be tried.
+    """
+    if largest < 2:
+        return 1
+    errors = np.empty((PARTITIONS, GROUPS**2, 0))
+    for rank in range(1, largest + 1):
+        # One partition with each seed, so that all ranks have the same ones.
+        more = [bi_cross_validation(x, np.array([rank]), seed=_SEED + k, partitions=1)[0] for k in range(PARTITIONS)]
+        errors = np.append(errors, more, axis=2)
+        if rank - 1 - errors.mean((0, 1)).argmin() >= 2:
+            break
+    return choose_rank(errors, np.arange(1, errors.shape[2] + 1))
 
 
 def prepared(weights: np.ndarray, match: str) -> np.ndarray:

@@ -98,7 +98,10 @@ class RSA(Embedded):
             # The noise of training trials shows where a stimulus has two of them beside that of the test fold.
             repeats=0 if self.distance not in NOISELESS else 3 if self.distance == "crossnobis" and not crossed else 2,
             units=self.distance.startswith("poisson"),
+            unbiased=self.comparator not in ("cosine", "whitened-cosine", "bures"),
         )
+        if self.distance in _WHITENED and self.noise == "full":
+            self.instead = "noise=diagonal in the id"
         if crossed and self.comparator in _LINEAR:
             # Without a noise covariance, which halves of the trials would estimate differently, the RDM of a
             # half has the mean of the whole one.

@@ -6,7 +6,7 @@ import xarray as xr
 
 from neurocompare.errors import UserError
 from neurocompare.inference import exchange, resampling
-from neurocompare.similarity import evaluation, inputs, steps
+from neurocompare.similarity import evaluation, inputs, refusals, steps
 from neurocompare.similarity.arrays import Grams
 from neurocompare.similarity.controlled import with_control
 from neurocompare.similarity.evaluation import Target
@@ -44,6 +44,9 @@ def evaluated(x, y, measure: Measure, exchangeable: str | None, control, groups:
     if n < measure.info["minimum_stimuli"]:
         raise UserError(f"{measure.name} needs at least {measure.info['minimum_stimuli']} stimuli, got {n}")
     measure.require_repeats(target, "y")
+    if isinstance(y, xr.DataArray):
+        refusals.pooled_trials(measure, y.attrs["simultaneous"], "y")
+    refusals.without_null(measure, groups.get("permutations", resampling.PERMUTATIONS))
     plan = resampling.plan("evaluate", n, exchangeable, **groups)
     if exchangeable == "condition" and "time" in groups:
         conditions = exchange.of_conditions(groups["condition"], groups["time"])
@@ -60,8 +63,8 @@ def evaluated(x, y, measure: Measure, exchangeable: str | None, control, groups:
             "ceiling_high": ceiling.high,
             "ceiling_kind": ceiling.kind,
             "ceiling_chronological": ceiling.chronological,
-            "null_mean": null.mean(),
-            "null_high": np.quantile(null, 0.95),
+            "null_mean": null.mean() if len(null) else np.nan,
+            "null_high": np.quantile(null, 0.95) if len(null) else np.nan,
             "p_value": float(resampling.p_value(found.value, found.null, measure.info["direction"])[0, 0]),
             "ci_low": float(low),
             "ci_high": float(high),

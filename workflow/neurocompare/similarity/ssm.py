@@ -60,12 +60,15 @@ class SSM(Embedded):
         if options:
             raise UserError(f"{words} has no option '{next(iter(options))}'; write {' or '.join(MEASURES)}")
         self.corrected = words == "ssm-split-half"
+        if self.corrected:
+            self.splits = 10
         self.info = declaration(
             _SUMMARIES[words],
             low=-1.0,
             invariances="isotropic scale, permutation, offset of a stimulus",
             accepts="responses" if self.corrected else "responses, rdm",
             minimum_stimuli=MINIMUM_STIMULI,
+            unbiased=True,
             repeats=2 if self.corrected else 0,
             recommended="1000 units, few of which suffice only without noise" if self.corrected else "1000 units",
         )
@@ -142,19 +145,19 @@ class SSM(Embedded):
 
     def _comparable(self, x: Reduced, y: Reduced) -> Iterator[tuple]:
         """Group pairs by the stimuli that both have: places of the pairs, targets, candidates and the stimuli."""
-        missing = [np.stack([left_out(part.matrix) for part in z.parts]) for z in (y, x)]
-        for target in np.unique(missing[0], axis=0):
-            for candidate in np.unique(missing[1], axis=0):
-                stimuli = np.flatnonzero(~(target | candidate))
-                if len(stimuli) < MINIMUM_STIMULI:
-                    continue
-                rows, columns = (np.flatnonzero((m == mine).all(1)) for m, mine in zip(missing, (target, candidate)))
-                pick = np.ix_(stimuli, stimuli)
-                targets, candidates = (
-                    Reduced([Kernel(z.parts[k].matrix[pick]) for k in chosen])
-                    for z, chosen in ((y, rows), (x, columns))
-                )
-                yield np.ix_(rows, columns), targets, candidates, stimuli
+        absent = [np.stack([left_out(part.matrix) for part in z.parts]) for z in (y, x)]
+        for one in np.unique(absent[0], axis=0):
+            rows = np.flatnonzero((absent[0] == one).all(1))
+            for other in np.unique(absent[1], axis=0):
+                columns = np.flatnonzero((absent[1] == other).all(1))
+                stimuli = np.flatnonzero(~(one | other))
+                if len(stimuli) >= MINIMUM_STIMULI:
+                    yield np.ix_(rows, columns), _some(y, rows, stimuli), _some(x, columns, stimuli), stimuli
+
+
+def _some(z: Reduced, chosen: np.ndarray, stimuli: np.ndarray) -> Reduced:
+    """Some of the matrices, with some of their stimuli."""
+    return Reduced([Kernel(z.parts[k].matrix[np.ix_(stimuli, stimuli)]) for k in chosen])
 
 
 def split_half_correlations(trials) -> np.ndarray:
@@ -178,7 +181,9 @@ def split_half_correlations(trials) -> np.ndarray:
     """
     products = cross_products(trials)
     square = np.diag(products)
-    norm = np.sqrt(np.where(square > 0, square, np.nan))
+    # What is left of responses that are the same in all units is rounding error.
+    raw = trials.with_values((trials.values**2).sum(1, keepdims=True)).mean()[:, 0]
+    norm = np.sqrt(np.where(square > 1e-24 * raw, square, np.nan))
     correlations = products / np.outer(norm, norm)
     np.fill_diagonal(correlations, np.where(np.isnan(norm), np.nan, 1))
     return correlations

@@ -119,6 +119,7 @@ class Stochastic(Measure):
     """
 
     permutations = resamples = 200
+    instead = "procrustes-angular, which compares mean responses"
     splits = 3
 
     def __init__(self, words: str, options: dict[str, str]):

@@ -21,7 +21,7 @@ _REMEMBERED = 50_000_000
 """Numbers (400 MB) up to which means over trials are kept for all samples of units."""
 
 
-def grid(axis: str, n: int, minimum: int = 0) -> list[int]:
+def grid(axis: str, n: int, minimum: int = 0, *, coarse: bool = False) -> list[int]:
     """Choose the sizes at which a score is taken.
 
     Parameters
@@ -32,6 +32,8 @@ def grid(axis: str, n: int, minimum: int = 0) -> list[int]:
         How many there are.
     minimum : int
         The smallest size that will do.
+    coarse : bool
+        Whether every other size of the stimuli will do, for measures that take long.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def grid(axis: str, n: int, minimum: int = 0) -> list[int]:
         sizes = [2**k for k in range(2, 31) if 2**k <= n / np.sqrt(2)]
         least = FEWEST_UNITS
     else:
-        sizes = [round(n / np.sqrt(2) ** k) for k in range(30, 0, -1)]
+        sizes = [round(n / 2 ** (k / 2)) for k in range(40, 0, -2 if coarse else -1)]
         least = FEWEST_STIMULI
     return [size for size in sizes if max(least, minimum) <= size < n] + [n]
 

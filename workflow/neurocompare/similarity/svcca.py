@@ -61,6 +61,7 @@ class SVCCA(Canonical):
             low=-1.0 if self.folds else 0.0,
             invariances="isotropic scale, permutation, orthogonal, translation",
             minimum_stimuli=MINIMUM_IN_FOLD * self.folds or MINIMUM_STIMULI,
+            unbiased=bool(self.folds),
             recommended=RECOMMENDED,
         )
 
