@@ -11,13 +11,16 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.logicalcpu 2>/dev/null || echo 1)
 ARGS ?=
 UV ?= uv
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --no-annotate pyproject.toml
 
 # Written last, so that an environment whose making was interrupted is made afresh.
 READY := .venv/.complete
+# Written when the packages that ours is compared with are in the environment as well.
+ORACLES := .venv/.oracles
 # `python -m` works in a checkout that has been moved; the commands in .venv/bin do not.
 RUN := .venv/bin/python -m
 
-.PHONY: run resume report test format lock clean help
+.PHONY: run resume report test conformance bench format lock clean help
 .DEFAULT_GOAL := run
 
 run: $(READY)  ## compute the default studies, or what ARGS names
@@ -33,15 +36,20 @@ report: run  ## run, then gather the figures in results/report.html
 test: $(READY)  ## run the tests
 	OMP_NUM_THREADS=1 $(RUN) pytest --numprocesses $(CORES) --maxprocesses 8 --dist loadfile $(ARGS)
 
+conformance: $(ORACLES)  ## test the numbers against other packages, which this installs first
+	OMP_NUM_THREADS=1 $(RUN) pytest --numprocesses $(CORES) --maxprocesses 8 --dist loadfile tests/conformance $(ARGS)
+
+bench: $(ORACLES)  ## measure speed and memory against other packages (half an hour); ARGS=--quick takes a minute
+	.venv/bin/python tests/bench $(ARGS)
+
 format: $(READY)  ## format and check the code
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 	$(RUN) snakefmt Snakefile workflow
 
 lock:  ## pin the dependencies anew (needs uv); ARGS=--upgrade takes newer releases
-	$(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --extra test \
-		--no-annotate --custom-compile-command "make lock" $(ARGS) pyproject.toml --output-file requirements.lock
-	"$(PYTHON)" .ci/environment.py
+	$(COMPILE) --extra test --extra oracles --custom-compile-command "make lock" $(ARGS) --output-file requirements.lock
+	$(COMPILE) --extra test --no-header --constraint requirements.lock | "$(PYTHON)" .ci/environment.py
 
 clean:  ## remove the environment and caches; results, data and Snakemake's records stay
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build workflow/neurocompare.egg-info
@@ -50,7 +58,7 @@ clean:  ## remove the environment and caches; results, data and Snakemake's reco
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*  ## /\1	/p' Makefile
 
-# The lock only constrains: packages for graphics cards are in it, but come in only if this PyTorch asks for them.
+# The lock only constrains: packages for graphics cards and oracles are in it, but come in only if asked for.
 # The editable install points at workflow/, so no stale copy of the library can hide the source.
 $(READY): requirements.lock pyproject.toml
 	@system="$$(uname -sm) $$(sw_vers -productVersion 2>/dev/null)"; case "$$system" in \
@@ -65,3 +73,8 @@ $(READY): requirements.lock pyproject.toml
 	@$(RUN) pip install -qq --disable-pip-version-check --no-input --constraint requirements.lock --editable '.[test]'
 	@touch $@
 	@echo "The environment is ready."
+
+$(ORACLES): $(READY)
+	@echo "Adding the packages that ours is compared with to the environment in .venv."
+	@$(RUN) pip install -qq --disable-pip-version-check --no-input --constraint requirements.lock --editable '.[oracles]'
+	@touch $@

@@ -25,6 +25,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs_recordings.smk"
 include: "workflow/rules/inputs_allensdk.smk"
 include: "workflow/rules/inputs.smk"
+include: "workflow/rules/inputs_scores.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -48,7 +49,10 @@ include: "workflow/rules/allensdk.smk"
 include: "workflow/rules/networks.smk"
 include: "workflow/rules/describe.smk"
 include: "workflow/rules/compare.smk"
+include: "workflow/rules/summaries.smk"
+include: "workflow/rules/sizes.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/figures_scores.smk"
 include: "workflow/rules/figures_recordings.smk"
 
 

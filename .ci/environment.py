@@ -1,5 +1,6 @@
-"""Write environment.yml, conda users' way to the same packages, from requirements.lock."""
+"""Write environment.yml, conda users' way to the same packages, from the pins on standard input."""
 
+import sys
 from pathlib import Path
 
 HEAD = """\
@@ -16,6 +17,7 @@ dependencies:
 """
 
 top = Path(__file__).resolve().parent.parent
-lock = (top / "requirements.lock").read_text().splitlines()
-pins = [line for line in lock if line and not line.startswith("#")]
+pins = [line for line in sys.stdin.read().splitlines() if line and not line.startswith("#")]
+if not pins:
+    sys.exit("neurocompare: no pins were given; environment.yml stays as it is")
 (top / "environment.yml").write_text(HEAD + "".join(f"      - {pin}\n" for pin in pins))

@@ -71,6 +71,15 @@ recoveries: [known]
 figures: [profile, parts, recovery]
 """
 
+CONCLUDED = """
+title: A study with a conclusion
+recordings: [mouse]
+networks: [pixels, trained]
+measures: [rsa-distance=correlation-compare=spearman, cka-kernel=linear-hsic=song]
+conclusion: {network: pixels, above: trained}
+figures: [multiverse, families, heatmap, forest]
+"""
+
 
 @pytest.fixture
 def config(tmp_path):
@@ -124,10 +133,9 @@ def test_every_study_selects_what_exists(name):
 def test_ids_of_measures_in_the_studies_exist_in_full():
     from neurocompare import similarity
 
-    known = set(similarity.measures().index)
     studies = catalogue.load(TOP / "config", SCHEMAS).studies
-    used = {measure for study in studies.values() for measure in study.get("measures", [])}
-    assert not used - known
+    for measure in {measure for study in studies.values() for measure in study.get("measures", [])}:
+        assert similarity.load(measure).name == measure
 
 
 def test_what_the_cases_below_start_from_is_valid(config):
@@ -217,6 +225,23 @@ MISTAKES = {
         ("[reliability-", "[reliablity-", "unknown description 'reliablity'; did you mean reliability"),
         ("recoveries: [known]", "recoveries: [knwn]", "unknown recovery 'knwn'; did you mean known?"),
         ("profile,", "profle,", "figures.0: unknown value 'profle'; did you mean profile?"),
+        ("profile,", "multiverse,", "figure 'multiverse' needs conclusion; select some, or leave the figure out"),
+        ("profile,", "families,", "figure 'families' compares measures; select several, or leave"),
+        ("measures: [rsa-distance=correlation-compare=spearman]", "", "figure 'profile' needs measures; select some"),
+        (
+            STUDY,
+            STUDY.replace("spearman]", "spearman-sample=8]").replace("profile,", "sizes,"),
+            "figure 'sizes' samples units itself … 'rsa-distance=correlation-compare=spearman-sample=8' has a 'sample'",
+        ),
+        (STUDY, CONCLUDED.replace("above: trained", "over: trained"), "conclusion: unknown key 'over'"),
+        (
+            STUDY,
+            CONCLUDED.replace("above: trained", "above: traned"),
+            "in 'conclusion' 'traned'; did you mean trained?",
+        ),
+        (STUDY, CONCLUDED.replace("above: trained", "above: pixels"), "'pixels' is compared with itself"),
+        (STUDY, CONCLUDED.replace(", above: trained", ""), "conclusion … 'above' is a required property"),
+        (STUDY, CONCLUDED.replace("spearman, cka-kernel=linear-hsic=song", "spearman"), "leave nothing to choose"),
         ("networks: [pixels, trained]", "", "figure 'profile' needs networks; select some, or leave"),
         ("recoveries: [known]", "", "figure 'recovery' needs recoveries"),
         (
@@ -291,6 +316,11 @@ def test_a_study_may_leave_out_all_but_its_title_and_recordings(config):
     assert study.pop("recordings") == ["monkey-session=1"]
     assert set(study) == {"networks", "measures", "descriptions", "recoveries", "figures"}
     assert all(selected == [] for selected in study.values())
+
+
+def test_a_study_may_name_a_conclusion_and_its_multiverse(config):
+    replace(config, "studies/one.yaml", STUDY, CONCLUDED)
+    assert catalogue.load(config, SCHEMAS).study("one")["conclusion"] == {"network": "pixels", "above": "trained"}
 
 
 def objects(schema, place=""):

@@ -60,7 +60,8 @@ def test_lock_is_plain_pins_for_all_systems():
 
 @pytest.mark.parametrize(
     "line",
-    [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]],
+    [line for extra in ("test", "oracles") for line in PROJECT["optional-dependencies"][extra]]
+    + PROJECT["dependencies"],
     ids=lambda line: Requirement(line).name,
 )
 def test_every_dependency_is_pinned_within_its_bounds(line):
@@ -98,7 +99,13 @@ def test_conda_environment_holds_the_same_pins():
     *conda, pip = environment["dependencies"]
     assert environment["name"] == PROJECT["name"]
     assert environment["channels"] == ["conda-forge", "nodefaults"]
-    assert pip["pip"] == LOCK
+    # All pins but those that only the oracles of the agreement suite need.
+    assert pip["pip"] == [line for line in LOCK if line in set(pip["pip"])]
+    left_out = PINS.keys() - {Requirement(line).name for line in pip["pip"]}
+    assert {"pot", "rsatoolbox"} <= left_out
+    assert len(left_out) < 15
+    needed = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]
+    assert not left_out & {Requirement(line).name for line in needed}
     assert "pip" in conda
     (python,) = [entry.removeprefix("python=") for entry in conda if entry.startswith("python=")]
     assert SpecifierSet(PROJECT["requires-python"]).contains(python)
@@ -144,6 +151,27 @@ def test_changed_lock_makes_the_environment_anew(checkout):
     os.utime(checkout / "requirements.lock", (stamp + 10, stamp + 10))
     assert make(checkout, "run", "PYTHON=./fake-python").returncode == 0
     assert calls(checkout, "-m venv --clear .venv") == 2
+
+
+def test_oracles_are_added_to_the_environment_once_and_on_demand(checkout):
+    assert make(checkout, "test", "PYTHON=./fake-python").returncode == 0
+    assert calls(checkout, ".[oracles]") == 0
+    assert make(checkout, "conformance", "PYTHON=./fake-python").returncode == 0
+    assert make(checkout, "bench", "PYTHON=./fake-python", "ARGS=--quick").returncode == 0
+    assert calls(checkout, ".[oracles]") == 1
+    assert calls(checkout, "--constraint requirements.lock --editable .[oracles]") == 1
+    assert calls(checkout, "tests/conformance") == 1
+    assert calls(checkout, "tests/bench --quick") == 1
+
+
+def test_oracles_that_could_not_be_had_are_asked_for_again(checkout):
+    assert make(checkout, "test", "PYTHON=./fake-python").returncode == 0
+    (checkout / "offline").touch()
+    assert make(checkout, "conformance", "PYTHON=./fake-python").returncode != 0
+    assert calls(checkout, "tests/conformance") == 0
+    (checkout / "offline").unlink()
+    assert make(checkout, "conformance", "PYTHON=./fake-python").returncode == 0
+    assert calls(checkout, ".[oracles]") == 2
 
 
 def test_resume_unlocks_before_it_goes_on(checkout):

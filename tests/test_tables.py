@@ -8,7 +8,7 @@ import xarray as xr
 from neurocompare import tables
 from neurocompare.errors import UserError
 
-ALL = {name: getattr(tables, name) for name in ("SCORES", "DESCRIPTIONS", "CONTRASTS", "RECOVERIES")}
+ALL = {name: getattr(tables, name) for name in ("SCORES", "DESCRIPTIONS", "CONTRASTS", "SIZES", "RECOVERIES")}
 COLUMNS = ["recording", "seed", "value", "best", "status"]
 
 

@@ -92,7 +92,9 @@ def test_animals_bound_the_noise_ceiling(table, groups):
     assert sorted(set(bounds.index.get_level_values("region"))) == ["many", "other"]
     low, high = (bounds.loc[("many", f"noise ceiling, {b} bound")] for b in ("lower", "upper"))
     rdms = np.stack([rdm_of(x) for x in groups["many"]])
-    left_out = [comparators.compare(rdms[t], comparators.average(np.delete(rdms, t, 0), "pearson"), "pearson") for t in range(4)]
+    left_out = [
+        comparators.compare(rdms[t], comparators.average(np.delete(rdms, t, 0), "pearson"), "pearson") for t in range(4)
+    ]
     assert low["value"] == pytest.approx(np.mean(left_out))
     truth = rdm_of(groups["many"].mean(0))
     assert low["value"] < np.mean([comparators.compare(truth, rdm, "pearson") for rdm in rdms]) < high["value"]

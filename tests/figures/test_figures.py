@@ -27,10 +27,10 @@ def drawn(monkeypatch):
     return kept
 
 
-def scores(ceiling=(0.5, 0.7)):
+def scores(ceiling=(0.5, 0.7), measure="rsa-distance=correlation-compare=spearman"):
     rng = np.random.default_rng(0)
     rows = []
-    for region, measure in itertools.product(("V1", "IT"), ("rsa-distance=correlation-compare=spearman",)):
+    for region in ("V1", "IT"):
         for network, seed, layer in [("deep", s, la) for s in (0, 1) for la in LAYERS] + [("bank", 0, "energy")]:
             value = rng.uniform(0.1, 0.4)
             rows.append(
@@ -38,7 +38,15 @@ def scores(ceiling=(0.5, 0.7)):
                 | {"recording": "r", "region": region, "animal": "m", "network": network, "seed": seed, "layer": layer}
                 | {"measure": measure, "value": value, "ceiling_low": ceiling[0], "ceiling_high": ceiling[1]}
                 | {"null_mean": 0.0, "null_high": 0.1, "ci_low": value - 0.05, "ci_high": value + 0.05, "p_value": 0.01}
-                | {"n_stimuli": 40, "n_units": 50, "n_trials": 400}
+                | {
+                    "n_stimuli": 40,
+                    "n_animals": 1,
+                    "n_units": 50,
+                    "n_trials": 400,
+                    "inter_animal": np.nan,
+                    "time": np.nan,
+                }
+                | {"ceiling_kind": "bracket (trials)", "ceiling_chronological": np.nan, "claim": "new stimuli"}
             )
     return pd.DataFrame(rows)
 
@@ -76,10 +84,41 @@ def test_profile_draws_no_ceiling_where_there_is_none(drawn, tmp_path):
     assert "noise ceiling" not in texts(drawn[0])
 
 
-def test_profile_shows_the_mean_over_animals_against_its_ceiling():
-    table = pd.concat([scores().assign(animal=name) for name in ("a", "b", "all", "mean RDM")])
-    assert profile._main_animal(table) == "all"
-    assert profile._sizes("IT", table).endswith("2 subjects")
+def test_profile_shows_the_mean_over_animals_with_its_kind_of_ceiling_and_the_inter_animal_score(drawn, tmp_path):
+    table = pd.concat(
+        [scores().assign(animal=name) for name in ("all", "a", "b", "mean RDM", "pooled")], ignore_index=True
+    )
+    mean = {"n_animals": 2, "inter_animal": 0.33, "value": 0.25, "ceiling_kind": "bracket (animals)"}
+    table.loc[table["animal"] == "all", list(mean)] = list(mean.values())
+    profile.draw(table, TITLES, tmp_path / "f.svg")
+    told = texts(drawn[0])
+    assert "IT: 40 stimuli, 50 units, 400 trials, 2 subjects" in told
+    assert "noise ceiling, bracket from leaving animals out" in told and "halves of the trials" not in told
+    for panel in drawn[0].axes:
+        drawn_at = [line.get_ydata() for line in panel.lines]
+        assert any(np.allclose(y, 0.33) for y in drawn_at), "no inter-animal line"
+        assert any(len(y) == len(LAYERS) and np.allclose(y, 0.25) for y in drawn_at), "not the mean over animals"
+
+
+def test_profile_draws_an_estimated_ceiling_as_a_line_and_averages_over_time(drawn, tmp_path):
+    table = scores(ceiling=(0.6, 0.6)).assign(ceiling_kind="estimate (trials)")
+    later = table.assign(time=0.1, value=table["value"] + 0.2)
+    profile.draw(pd.concat([table.assign(time=0.0), later], ignore_index=True), TITLES, tmp_path / "f.svg")
+    assert "noise ceiling, estimate" in texts(drawn[0])
+    assert "mean over 2 time bins" in texts(drawn[0])
+    panel = drawn[0].axes[0]
+    assert any(np.allclose(line.get_ydata(), 0.6) for line in panel.lines)
+    expected = table[(table["region"] == "V1") & (table["network"] == "deep")].groupby("layer")["value"].mean()[LAYERS]
+    assert any(np.allclose(line.get_ydata(), expected + 0.1) for line in panel.lines if len(line.get_ydata()) == 3)
+
+
+def test_profile_turns_the_axis_of_a_distance(drawn, tmp_path):
+    profile.draw(scores(measure="procrustes-angular"), TITLES, tmp_path / "f.svg")
+    panel = drawn[0].axes[0]
+    assert panel.yaxis_inverted()
+    assert panel.get_ylabel() == "Procrustes angle (rad)\nless is more alike"
+    # The 95th percentile of shuffled distances is the wrong end.
+    assert "mean of shuffled stimuli" in texts(drawn[0]) and "95 % of shuffled" not in texts(drawn[0])
 
 
 def test_the_same_figure_gives_the_same_file(tmp_path):

@@ -10,9 +10,7 @@ STIMULI = np.array([f"s{k}" for k in range(8)])
 
 
 def network(layers, order):
-    grams = Grams(
-        *(np.concatenate(part) for part in zip(*(vars(Grams.of(x[None])).values() for x in layers), strict=True))
-    )
+    grams = Grams.of(layers)
     return xr.Dataset(
         {
             "gram": (("layer", "stimulus", "other_stimulus"), grams.gram),
@@ -53,7 +51,7 @@ def test_the_best_layer_is_shown_with_the_stimuli_in_one_order():
             ("layer0", "mean RDM", 9),
         ],
         columns=["layer", "animal", "value"],
-    ).assign(network="deep")
+    ).assign(network="deep", measure="rsa-distance=correlation-compare=spearman")
     stimuli, rdms = matrices.chosen(scores, recording, grams, {"deep": "Deep"})
     position = [list(STIMULI).index(s) for s in stimuli]
     assert list(rdms) == ["one", "many (mean)", "Deep: layer1"]
@@ -63,6 +61,33 @@ def test_the_best_layer_is_shown_with_the_stimuli_in_one_order():
         ("Deep: layer1", correlation_rdm(layers[1])),
     ):
         np.testing.assert_allclose(rdms[title], expected[np.ix_(position, position)], atol=1e-12)
+
+
+def test_responses_of_several_animals_are_one_population_and_the_best_layer_by_a_distance_is_the_nearest():
+    rng = np.random.default_rng(1)
+    units = {"one": rng.standard_normal((8, 5)), "a": rng.standard_normal((8, 6)), "b": rng.standard_normal((8, 7))}
+    values = np.hstack(list(units.values()))
+    owner = np.repeat(list(units), [x.shape[1] for x in units.values()])
+    recording = representation.responses(
+        values,
+        presentation={"stimulus": STIMULI, "repeat": np.zeros(8, int), "block": np.zeros(8, int)},
+        unit={
+            "unit_id": np.array([f"u{k}" for k in range(len(owner))]),
+            "area": np.where(owner == "one", "V1", "IT"),
+            "animal": owner,
+            "session": owner,
+        },
+        attributes=dict.fromkeys(("source", "citation", "license"), "none")
+        | {"response": "firing rate", "exchangeable": "stimulus", "simultaneous": False, "sha256": {}},
+        dtype="float64",
+    )
+    layers = [rng.standard_normal((8, 5)) for _ in range(2)]
+    scores = pd.DataFrame([("layer0", "m", 1.2), ("layer1", "m", 0.7)], columns=["layer", "animal", "value"])
+    scores = scores.assign(network="deep", measure="procrustes-angular")
+    _, rdms = matrices.chosen(scores, recording, {"deep": network(layers, STIMULI)}, {"deep": "Deep"})
+    assert list(rdms) == ["V1", "IT (pooled units)", "Deep: layer1"]
+    np.testing.assert_allclose(rdms["V1"], correlation_rdm(units["one"]), atol=1e-9)
+    np.testing.assert_allclose(rdms["IT (pooled units)"], correlation_rdm(values[:, 5:]), atol=1e-9)
 
 
 def test_categories_follow_the_order_of_the_stimuli():

@@ -218,7 +218,8 @@ def test_for_a_mean_over_stimuli_nothing_changes():
     found = twofactor.variances(x.mean(1), draws, 14, "bootstrap", left_out, weights)
     expected = twofactor.variances(*exact(x), 14)
     # Exactly the variance of a mean, and no error of Monte Carlo is left.
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    np.testing.assert_allclose(found[:3], expected[:3], rtol=1e-9)
+    assert (found.degrees, found.interaction_degrees) == (pytest.approx(13), pytest.approx(26))
 
 
 def test_the_interaction_of_pairs_is_counted_once_as_well():
@@ -236,6 +237,20 @@ def test_the_interaction_of_pairs_is_counted_once_as_well():
     # Different stimuli have nothing in common but the mean.
     covered = (found.low <= 2.25) & (found.high >= 2.25)
     assert 0.92 < covered.mean() < 0.985
+
+
+def test_options_are_those_of_the_draws_of_a_plan():
+    plan = resampling.plan("a", 18, "stimulus", bootstraps=50)
+    left_out = np.zeros((18, 2))
+    found = twofactor.options(plan, "bootstrap", left_out, 40)
+    np.testing.assert_array_equal(found["weights"], plan.weights[:40])
+    halves = twofactor.options(plan, "halves", left_out)["weights"]
+    for row, subset in zip(halves, plan.subsets, strict=True):
+        np.testing.assert_array_equal(np.flatnonzero(row), subset)
+    assert twofactor.options(plan, "halves") == {"scheme": "halves"}
+    # Stimuli of a block are drawn together: to leave out single ones would be no jackknife.
+    blocks = resampling.plan("a", 18, "block", block=np.repeat(np.arange(6), 3), bootstraps=50)
+    assert twofactor.options(blocks, "bootstrap", left_out) == {"scheme": "bootstrap"}
 
 
 def test_a_measure_that_is_void_without_a_stimulus_falls_back_on_its_draws():

@@ -79,7 +79,7 @@ CONFIG = {
         """,
 }
 COMPARED = {f"results/compare/simulated/{network}/{m}" for network in ("gabor_bank", "pixels") for m in (RSA, CKA)}
-ENDS = {"gather_scores", "contrast_networks", "draw_profile", "concatenate_studies", "all"}
+ENDS = {"gather_scores", "contrast_networks", "collect_warnings", "draw_profile", "concatenate_studies", "all"}
 
 
 def dedent(text):
@@ -132,7 +132,7 @@ def tables(folder):
     """All tables and figures of a run, by name."""
     found = {p.relative_to(folder).as_posix(): p.read_bytes() for p in (folder / "results/tables").rglob("*.tsv")}
     found |= {p.relative_to(folder).as_posix(): p.read_bytes() for p in (folder / "results/draw").rglob("*.svg")}
-    assert len(found) == 6
+    assert len(found) == 7
     return found
 
 
@@ -169,6 +169,7 @@ def test_the_run_makes_what_the_study_promises(finished):
         "results/tables/small/scores.tsv",
         "results/tables/small/descriptions.tsv",
         "results/tables/small/contrasts.tsv",
+        "results/tables/small/warnings.tsv",
         "results/tables/scores.tsv",
         "results/tables/descriptions.tsv",
         "results/draw/small/profile.svg",
@@ -288,6 +289,7 @@ def test_two_studies_share_their_comparisons(workflow, copied):
     assert {rule for rule, *_ in planned(workflow, copied, "again")} == {
         "gather_scores",
         "gather_descriptions",
+        "collect_warnings",
         "again",
     }
     before = (copied / f"{shared}.tsv").stat().st_mtime_ns
@@ -363,7 +365,7 @@ MISTAKES = {
     "unknown measure": (
         "results/compare/simulated/pixels/cka-kernel=liner-hsic=song.tsv",
         "compare/simulated/pixels/cka-kernel=liner-hsic=song.log",
-        f"unknown measure 'cka-kernel=liner-hsic=song'; did you mean {CKA}",
+        "measure 'cka-kernel=liner-hsic=song': unknown kernel 'liner'; did you mean linear?",
     ),
     "altered raw file": (
         "results/ingest/altered.nc",

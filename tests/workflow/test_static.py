@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from neurocompare import similarity
+
 TOP = Path(__file__).resolve().parents[2]
 STUDIES = sorted(path.stem for path in (TOP / "config/studies").glob("*.yaml"))
 RULE_FILES = sorted((TOP / "workflow/rules").glob("*.smk"))
@@ -184,3 +186,9 @@ def test_no_registry_of_packages_is_written_into_the_project():
         if path.suffix not in (".pyc", ".png", ".npz", ".nc", ".mat", ".npy"):
             text = path.read_text(encoding="utf-8", errors="replace")
             assert not [host for host in hosts if host in text], path
+
+
+def test_the_readme_lists_the_measures_as_they_declare_themselves():
+    readme = (TOP / "README.md").read_text(encoding="utf-8")
+    shown = readme.split("<!-- measures -->\n")[1].split("<!-- end of measures -->")[0]
+    assert shown == similarity.markdown(), "run `make measures`"

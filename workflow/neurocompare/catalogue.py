@@ -17,6 +17,11 @@ NEEDS = {
     "profile": ("networks", "measures"),
     "rdms": ("networks", "measures"),
     "arrangement": ("networks", "measures"),
+    "heatmap": ("networks", "measures"),
+    "forest": ("networks", "measures"),
+    "families": ("networks", "measures"),
+    "multiverse": ("conclusion", "networks", "measures"),
+    "sizes": ("networks", "measures"),
     "recovery": ("recoveries", "measures"),
 }
 """What a study must select for each figure."""
@@ -334,13 +339,33 @@ def _check_study(catalogue: Catalogue, name: str) -> None:
         module_of(description, DESCRIPTION_PACKAGES)
     for recovery in study["recoveries"]:
         _require("recovery", recovery, catalogue.recoveries)
+    if "conclusion" in study:
+        _check_conclusion(study)
+    if "families" in study["figures"] and len(study["measures"]) == 1:
+        raise UserError("figure 'families' compares measures; select several, or leave the figure out")
+    for measure in study["measures"] if "sizes" in study["figures"] else ():
+        if "sample" in parse(measure)[1]:
+            raise UserError(
+                f"figure 'sizes' samples units itself, and measure '{measure}' has a 'sample' of its own; put it into "
+                "another study, or leave the figure out"
+            )
     for figure in study["figures"]:
-        lacking = [key for key in NEEDS.get(figure, ()) if not study[key]]
+        lacking = [key for key in NEEDS.get(figure, ()) if not study.get(key)]
         if lacking:
             raise UserError(f"figure '{figure}' needs {' and '.join(lacking)}; select some, or leave the figure out")
         word = DRAWN.get(figure)
         if word and not any(parse(d)[0].split("-")[0] == word for d in study["descriptions"]):
             raise UserError(f"figure '{figure}' needs a description {word}-…; select one, or leave the figure out")
+
+
+def _check_conclusion(study: dict) -> None:
+    pair = [study["conclusion"][key] for key in ("network", "above")]
+    for network in pair:
+        _require("network of this study in 'conclusion'", network, study["networks"])
+    if pair[0] == pair[1]:
+        raise UserError(f"conclusion: '{pair[0]}' is compared with itself; name another network under 'above'")
+    if len(study["recordings"]) * len(study["measures"]) < 2:
+        raise UserError("conclusion: one recording and one measure leave nothing to choose; select more of them")
 
 
 _CHECKS = {

@@ -13,7 +13,7 @@ import itertools
 import numpy as np
 import xarray as xr
 
-from neurocompare.inference import corrections, resampling, twofactor
+from neurocompare.inference import corrections, twofactor
 
 LEVEL = 0.05
 """Two networks are called separable if the p-value, corrected by Holm's method, is below."""
@@ -85,15 +85,12 @@ def _differences(values: np.ndarray, draws: np.ndarray, dataset: xr.Dataset) -> 
     difference = values.mean(0)
     if len(draws) == 0:
         low = high = np.full(len(difference), np.nan)
-        p_value, smallest, missing = np.ones(len(difference)), 1.0, "too_few_stimuli_to_select"
-    elif len(seen) > 1:
-        found = twofactor.estimate(values, draws, dataset.attrs["n_groups"], scheme=dataset.attrs["scheme"])
-        low, high, p_value, smallest, missing = found.low, found.high, found.p_value, 0.0, "interval_undefined"
-        common["claim"] = f"new {found.claim}"
+        p_value, missing = np.ones(len(difference)), "too_few_stimuli_to_select"
     else:
-        low, high = resampling.interval(draws[:, 0])
-        p_value, smallest = resampling.difference_p_value(draws[:, 0]), 2 / (len(draws) + 1)
-        missing = "interval_undefined"
+        # With p-values from counts of resamples the family of all pairs of layers could not be corrected for.
+        found = twofactor.estimate(values, draws, dataset.attrs["n_groups"], scheme=dataset.attrs["scheme"])
+        low, high, p_value, missing = found.low, found.high, found.p_value, "interval_undefined"
+        common["claim"] = f"new {found.claim}"
     rows = []
     for k, value in enumerate(difference):
         defined = np.isfinite([value, low[k]]).all()
@@ -101,7 +98,7 @@ def _differences(values: np.ndarray, draws: np.ndarray, dataset: xr.Dataset) -> 
         rows.append(
             common
             | {"difference": value, "ci_low": low[k], "ci_high": high[k], "p_value": p_value[k] if defined else 1.0}
-            | {"status": status, "smallest": smallest}
+            | {"status": status}
         )
     return rows
 
@@ -111,8 +108,5 @@ def _corrected(family: list[dict]) -> list[dict]:
     holm, rate = corrections.holm(p_values), corrections.benjamini_hochberg(p_values)
     rows = []
     for row, p_holm, q_value in zip(family, holm, rate, strict=True):
-        # With so many pairs not even the clearest difference could pass the correction.
-        if row.pop("smallest") * len(family) >= LEVEL and row["status"] == "ok":
-            row["status"] = "too_few_resamples"
         rows.append(row | {"p_holm": p_holm, "q_value": q_value, "separable": bool(p_holm < LEVEL)})
     return rows

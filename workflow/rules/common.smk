@@ -78,11 +78,9 @@ def study_results(name):
     """All files that a study promises."""
     study = CATALOGUE.study(name)
     tables = ["scores", "descriptions"]
-    tables += ["contrasts"] if study["measures"] and len(study["networks"]) > 1 else []
     tables += ["recoveries"] if study["recoveries"] else []
-    return [f"results/tables/{name}/{table}.tsv" for table in tables] + [
-        f"results/draw/{name}/{figure}.svg" for figure in study["figures"]
-    ]
+    figures = [f"results/draw/{name}/{figure}.svg" for figure in study["figures"]]
+    return [f"results/tables/{name}/{table}.tsv" for table in tables] + summaries_of(name) + figures
 
 
 def scaled_memory(megabytes):

@@ -5,6 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from neurocompare.comparison import regions, target_of
+from neurocompare.figures import scored
 from neurocompare.similarity.arrays import Grams
 from neurocompare.similarity.distances import from_grams
 
@@ -17,7 +18,7 @@ def chosen(
     Parameters
     ----------
     scores : DataFrame
-        Scores of a study; they name the best layer, averaged over regions and measures.
+        Scores of a study; they name the best layer, averaged over regions and measures, distances turned.
     recording : DataArray
         A representation.
     grams : dict of str to Dataset
@@ -40,8 +41,12 @@ def chosen(
         if target.rdms is not None:
             rdms[region + (" (mean)" if target.pooled else "")] = target.rdms[-1]
         else:
-            rdms[region] = from_grams(Grams.of(target.responses[None]), "correlation")[0]
-    tested = scores[(scores["layer"] != "selected") & (scores["animal"] != "mean RDM")]
+            rdms[region + (" (pooled units)" if target.pooled else "")] = from_grams(target.grams[-1:], "correlation")[
+                0
+            ]
+    tested = scores[(scores["layer"] != "selected") & ~scores["animal"].isin(["mean RDM", "pooled"])]
+    turned = np.where(tested["measure"].map(scored.lower_is_better), -1, 1)
+    tested = tested.assign(value=tested["value"] * turned)
     for network, dataset in grams.items():
         mine = tested[tested["network"] == network]
         layer = mine.groupby("layer")["value"].mean().idxmax()

@@ -3,7 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from neurocompare.figures import style
+from neurocompare.figures import scored, style
+
+COLUMNS = 4
+"""Panels side by side; with more measures a region takes several rows."""
 
 FEW = 4
 """Networks with at most this many layers of their own are drawn as horizontal lines."""
@@ -11,6 +14,8 @@ FEW = 4
 
 def draw(scores: pd.DataFrame, titles: dict[str, str], path: str, agreement: pd.DataFrame | None = None) -> None:
     """Draw scores against layers: a row for each region, a column for each measure.
+
+    Of a distance the axis is turned, so that up is more alike everywhere.
 
     Parameters
     ----------
@@ -23,58 +28,53 @@ def draw(scores: pd.DataFrame, titles: dict[str, str], path: str, agreement: pd.
     agreement : DataFrame, optional
         Descriptions of the study; the agreement between regions becomes a reference line.
     """
-    regions = list(dict.fromkeys(zip(scores["recording"], scores["region"], strict=True)))
-    measures = list(dict.fromkeys(scores["measure"]))
-    figure, axes = style.subplots(
-        len(regions), len(measures), width=2.9, height=2.7 if len(regions) > 1 else 3.4, sharex=True
-    )
-    deepest = scores.groupby("network")["layer"].nunique().idxmax()
-    layers = [name for name in dict.fromkeys(scores.loc[scores["network"] == deepest, "layer"]) if name != "selected"]
-    for row, (recording, region) in enumerate(regions):
-        for column, measure in enumerate(measures):
-            axis = axes[row, column]
-            mine = scores[
-                (scores["recording"] == recording) & (scores["region"] == region) & (scores["measure"] == measure)
-            ]
-            _panel(axis, mine[mine["animal"] == _main_animal(mine)], layers, titles)
-            _reference(axis, agreement, recording, region, measure)
-            axis.set_title(_sizes(region, mine), fontsize=7.5)
-            axis.set_ylabel(style.measure_label(measure))
-            if row == len(regions) - 1:
-                axis.set_xticks(range(len(layers)), layers, rotation=90, fontsize=6)
-                axis.set_xlabel("layer")
-    handles = {}
+    rows = scored.shown(scores)
+    places, measures = scored.places(rows), list(dict.fromkeys(rows["measure"]))
+    columns = min(len(measures), COLUMNS)
+    lines = -(-len(measures) // columns)
+    height = 2.7 if len(places) * lines > 1 else 3.4
+    figure, axes = style.subplots(len(places) * lines, columns, width=2.9, height=height, sharex=True)
+    named = len({recording for recording, _ in places}) > 1
+    deepest = rows.groupby("network")["layer"].nunique().idxmax()
+    layers = [name for name in dict.fromkeys(rows.loc[rows["network"] == deepest, "layer"]) if name != "selected"]
     for axis in axes.ravel():
-        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
-            handles.setdefault(label, handle)
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3)
+        axis.set_visible(False)
+    for row, place in enumerate(places):
+        for k, measure in enumerate(measures):
+            axis = axes[row * lines + k // columns, k % columns]
+            mine = scored.at(rows, place, measure)
+            if mine.empty:
+                continue
+            axis.set_visible(True)
+            _panel(axis, mine, layers, titles)
+            _reference(axis, agreement, *place, measure)
+            axis.set_title(scored.sizes(place, mine, named=named), fontsize=7.5)
+            axis.set_ylabel(style.measure_label(measure) + scored.unit(measure))
+            if scored.lower_is_better(measure):
+                axis.set_ylabel(f"{axis.get_ylabel()}\nless is more alike")
+                axis.invert_yaxis()
+            else:
+                axis.axhline(0, color="black", linewidth=0.6)
+            axis.set_xticks(range(len(layers)), layers, rotation=90, fontsize=6)
+            # The lowest panel of its column: none, or an empty place, is beneath it.
+            if row == len(places) - 1 and k + columns >= len(measures):
+                axis.tick_params(labelbottom=True)
+                axis.set_xlabel("layer")
+    style.legend_beneath(figure, axes, columns=3)
     style.save(figure, path)
 
 
-def _sizes(region: str, scores: pd.DataFrame) -> str:
-    """A title with all that the scores rest on."""
-    first = scores.iloc[0]
-    animals = scores["animal"].nunique() - 2 if "mean RDM" in set(scores["animal"]) else 1
-    parts = [f"{first['n_stimuli']} stimuli"]
-    if pd.notna(first["n_units"]):
-        parts.append(f"{first['n_units']:.0f} units")
-    if first["n_trials"] >= first["n_stimuli"]:
-        parts.append(f"{first['n_trials']} trials")
-    return f"{region}: {', '.join(parts)}" + (f", {animals} subjects" if animals > 1 else "")
-
-
-def _main_animal(scores: pd.DataFrame) -> str:
-    """The row that a ceiling belongs to: the mean over animals where there are several."""
-    animals = list(dict.fromkeys(scores["animal"]))
-    return "all" if "all" in animals else animals[0]
-
-
 def _panel(axis, scores: pd.DataFrame, layers: list[str], titles: dict[str, str]) -> None:
-    first = scores.iloc[0]
-    axis.axhline(0, color="black", linewidth=0.6)
-    if np.isfinite(first["ceiling_low"]):
-        low, high = first["ceiling_low"], max(first["ceiling_high"], first["ceiling_low"] + 0.004)
-        axis.axhspan(low, high, color="0.85", label="noise ceiling")
+    first = scores[scores["layer"] != "selected"].iloc[0]
+    low, high, label = first["ceiling_low"], first["ceiling_high"], scored.ceiling_label(first["ceiling_kind"])
+    if np.isfinite([low, high]).all() and low != high:
+        # The upper bound of a distance is the smaller of the two.
+        axis.axhspan(*sorted((low, high)), color="0.85", linewidth=0, label=label)
+    elif np.isfinite(low):
+        axis.axhline(low, color="0.65", linewidth=2.5, zorder=0, label=label)
+    if np.isfinite(first["inter_animal"]):
+        line = {"linestyle": (0, (1, 1, 4, 1)), "linewidth": 1.0}
+        axis.axhline(first["inter_animal"], color="black", label="inter-animal score", **line)
     tested = scores[scores["layer"] != "selected"]
     for k, (network, title) in enumerate(titles.items()):
         mine = tested[tested["network"] == network]
@@ -96,15 +96,16 @@ def _panel(axis, scores: pd.DataFrame, layers: list[str], titles: dict[str, str]
 def _curve(axis, scores, table, x, look) -> None:
     colour, marker, title = look
     axis.plot(x, table.mean(axis=1), color=colour, marker=marker, label=title)
-    null = scores.groupby("layer")["null_high"].mean().reindex(table.index)
-    axis.plot(x, null, color=colour, linestyle=":", linewidth=1, label=f"{title}: 95 % of shuffled stimuli")
+    edge, said = scored.null_edge(scores)
+    null = edge.groupby(scores["layer"]).mean().reindex(table.index)
+    axis.plot(x, null, color=colour, linestyle=":", linewidth=1, label=f"{title}: {said}")
     if table.shape[1] > 1:
         axis.fill_between(x, table.min(axis=1), table.max(axis=1), color=colour, alpha=0.25, linewidth=0)
         axis.plot([], [], color=colour, alpha=0.25, linewidth=6, label=f"{title}: range of {table.shape[1]} seeds")
         return
     ordered = scores.set_index("layer").reindex(table.index)
     axis.fill_between(x, ordered["ci_low"], ordered["ci_high"], color=colour, alpha=0.2, linewidth=0)
-    axis.plot([], [], color=colour, alpha=0.2, linewidth=6, label=f"{title}: 95 % interval over stimuli")
+    axis.plot([], [], color=colour, alpha=0.2, linewidth=6, label=f"{title}: 95 % interval")
 
 
 def _lines(axis, scores, colour, title, n_layers) -> None:

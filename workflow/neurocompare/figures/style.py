@@ -9,11 +9,54 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from neurocompare.files import written
+from neurocompare.identifiers import parse
 
 # Okabe & Ito 2008, the order chosen so that neighbours differ in lightness as well.
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#000000")
 GREY = "#777777"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+_FAMILIES = {
+    "rsa": "RSA",
+    "cka": "CKA",
+    "ridge": "encoding r",
+    "cca-mean": "CCA",
+    "cca-mean-squared": "CCA, squared",
+    "svcca": "SVCCA",
+    "pwcca": "PWCCA",
+    "ssm": "SSM",
+    "ssm-split-half": "SSM, noise-corrected",
+    "procrustes-angular": "Procrustes angle",
+    "procrustes-size-and-shape": "Procrustes, size and shape",
+    "shape": "shape distance",
+    "matching-one-to-one": "one-to-one matching",
+    "matching-soft": "soft matching",
+    "matching-soft-distance": "soft-matching distance",
+    "stochastic-wasserstein": "stochastic shape, Wasserstein",
+    "stochastic-angular": "stochastic shape, angle",
+}
+_OPTIONS = {
+    "distance": "{}",
+    "compare": "{}",
+    "hsic": "{}",
+    "kernel": "{}",
+    "normalise": "{}",
+    "folds": "folds: {}",
+    "alpha": "α = {}",
+    "variance": "{} of the variance",
+    "components": "{} components",
+    "responses": "units {}",
+    "sample": "{} units",
+    "partial": "without {}",
+}
+_VALUES = {
+    "song": "unbiased",
+    "rbf": "RBF",
+    "zscore": "z-scored",
+    "sqrt": "square root",
+    "soft": "soft-normalised",
+    "matched": "equally many",
+}
 
 _SETTINGS = {
     "figure.dpi": 100,
@@ -72,16 +115,44 @@ def save(figure, path: str | Path) -> None:
     plt.close(figure)
 
 
+def legend_beneath(figure, axes, columns: int) -> None:
+    """Put one legend for all panels beneath them.
+
+    Parameters
+    ----------
+    figure : Figure
+        The figure.
+    axes : array of Axes
+        Its panels.
+    columns : int
+        Number of columns of the legend.
+    """
+    handles = {}
+    for axis in axes.ravel():
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)
+
+
 def measure_label(measure: str) -> str:
-    """Return what an axis says for the score of a measure."""
-    words = {
-        "rsa-distance=correlation-compare=": "RSA, ",
-        "cka-kernel=linear-hsic=song-normalise=cross-half": "CKA, cross-half",
-        "cka-kernel=linear-hsic=song": "CKA, unbiased",
-        "cka-kernel=linear-hsic=biased": "CKA, biased",
-        "ridge-folds=": "encoding r, folds: ",
-    }
-    for start, label in words.items():
-        if measure.startswith(start):
-            return label + measure.removeprefix(start)
-    return measure
+    """Return what an axis says for the score of a measure.
+
+    Parameters
+    ----------
+    measure : str
+        A measure id.
+
+    Returns
+    -------
+    str
+        Short words for the known families; other words and options as they are in the id.
+    """
+    words, options = parse(measure)
+    # A default that nearly all studies use goes without saying.
+    usual = {("rsa", "distance"): "correlation", ("cka", "kernel"): "linear"}
+    told = [
+        _OPTIONS.get(key, key + " {}").format(_VALUES.get(value, value))
+        for key, value in options.items()
+        if usual.get((words, key)) != value
+    ]
+    return ", ".join([_FAMILIES.get(words, words), *told])

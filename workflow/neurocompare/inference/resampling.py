@@ -165,21 +165,3 @@ def p_value(value: np.ndarray, null: np.ndarray, direction: str = "higher") -> n
     sign = 1 if direction == "higher" else -1
     count = (~(sign * null < sign * value - 1e-12)).sum(0)
     return np.where(np.isfinite(value), (1 + count) / (len(null) + 1), np.nan)
-
-
-def difference_p_value(draws: np.ndarray) -> np.ndarray:
-    """Return the two-sided bootstrap p-value of a difference from zero.
-
-    Parameters
-    ----------
-    draws : array of shape (n_draws, ...)
-        Bootstrap values of the difference; undefined ones are left out.
-
-    Returns
-    -------
-    array of shape (...)
-        2 (1 + min(count ≤ 0, count ≥ 0)) / (N + 1), at most one.
-    """
-    number = np.isfinite(draws).sum(0)
-    count = np.minimum((draws <= 0).sum(0), (draws >= 0).sum(0))
-    return np.minimum(2 * (1 + count) / (number + 1), 1.0)

@@ -35,6 +35,7 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from neurocompare.errors import UserError
+from neurocompare.inference.resampling import Plan
 
 FEW_ANIMALS = 5
 """With fewer the variance between animals is too uncertain for intervals to cover as often as they say."""
@@ -54,11 +55,17 @@ class Variances(NamedTuple):
         For the same stimuli in other animals; zero for a single animal.
     interaction : array of shape (...)
         What resampling both at once adds to these two; zero for a single animal.
+    degrees : array of shape (...)
+        Degrees of freedom of `stimuli`.
+    interaction_degrees : array of shape (...)
+        Of `interaction`.
     """
 
     stimuli: np.ndarray
     animals: np.ndarray
     interaction: np.ndarray
+    degrees: np.ndarray
+    interaction_degrees: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +127,36 @@ def correction(n: int, scheme: str = "bootstrap") -> float:
     return n / (n - 1) if scheme == "bootstrap" else (n // 2) / (n - n // 2)
 
 
+def options(plan: Plan, scheme: str, left_out: np.ndarray | None = None, n_draws: int | None = None) -> dict:
+    """Return the options of `estimate` that belong to the draws of a plan.
+
+    Parameters
+    ----------
+    plan : resampling.Plan
+        What was drawn.
+    scheme : {"bootstrap", "halves"}
+        Which of its draws were scored.
+    left_out : array of shape (n_stimuli, n_animals, ...), optional
+        Scores with each stimulus left out once.
+    n_draws : int, optional
+        How many of the draws were scored; all by default.
+
+    Returns
+    -------
+    dict
+        ``scheme``, and ``left_out`` and ``weights`` where scores without each stimulus are known and stimuli are
+        what was drawn: stimuli that are drawn together are not independent, and have to be left out together.
+    """
+    n = plan.weights.shape[1]
+    if left_out is None or plan.n_groups != n:
+        return {"scheme": scheme}
+    weights = plan.weights
+    if scheme == "halves":
+        weights = np.zeros((len(plan.subsets), n))
+        np.put_along_axis(weights, plan.subsets, 1, axis=1)
+    return {"scheme": scheme, "left_out": left_out, "weights": weights[:n_draws]}
+
+
 def variances(
     values: np.ndarray,
     draws: np.ndarray,
@@ -157,16 +194,21 @@ def variances(
     if left_out is not None:
         _check_left_out(np.shape(left_out), np.shape(weights), (n_stimuli, *values.shape), len(draws))
 
-    def over_stimuli(part) -> np.ndarray:
-        jackknife = None if left_out is None else part(np.asarray(left_out, dtype=float))
-        return _over_stimuli(part(draws), jackknife, weights, correction(n_stimuli, scheme))
+    def over_stimuli(part) -> _Square:
+        without = None if left_out is None else part(np.asarray(left_out, dtype=float))
+        return _over_stimuli(part(draws), without, weights, correction(n_stimuli, scheme), n_stimuli)
 
-    stimuli = over_stimuli(lambda scores: scores.mean(1))
+    mean = over_stimuli(lambda scores: scores.mean(1))
+    stimuli, degrees = mean.variance, mean.degrees(1)
     if animals == 1:
-        return Variances(stimuli, np.zeros_like(stimuli), np.zeros_like(stimuli))
-    pairs = animals * (animals - 1)
-    interaction = sum(over_stimuli(lambda scores, a=a: scores[:, a] - scores.mean(1)) for a in range(animals)) / pairs
-    return Variances(stimuli, values.var(0, ddof=1) / animals, interaction)
+        nothing = np.zeros_like(stimuli)
+        return Variances(stimuli, nothing, nothing, degrees, degrees)
+    single = [over_stimuli(lambda scores, a=a: scores[:, a] - scores.mean(1)) for a in range(animals)]
+    sums = (np.sum(terms, axis=0) for terms in zip(*(one[:3] for one in single), strict=True))
+    together = _Square(*sums, *mean[3:])
+    interaction = together.variance / (animals * (animals - 1))
+    between = values.var(0, ddof=1) / animals
+    return Variances(stimuli, between, interaction, degrees, together.degrees(animals - 1))
 
 
 def estimate(
@@ -212,15 +254,9 @@ def estimate(
         If values and draws do not match, or there are fewer than two stimuli.
     """
     parts = variances(values, draws, n_stimuli, scheme, left_out, weights)
-    # Draws are finite in number as well, and their variance is a little uncertain for that reason too.
-    n_draws = np.maximum(np.isfinite(draws).all(1).sum(0), 2)
-    free = 1 / (1 / (n_stimuli - 1) + 1 / (n_draws - 1))
     count = len(values)
     both = animals and count > 1
-    if both:
-        variance, degrees = _combined(parts, free, count)
-    else:
-        variance, degrees = parts.stimuli, np.broadcast_to(free, parts.stimuli.shape)
+    variance, degrees = _combined(parts, count) if both else (parts.stimuli, parts.degrees)
     value, error = np.mean(values, axis=0), np.sqrt(variance)
     reach = stdtrit(degrees, (1 + level) / 2) * error
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -270,18 +306,21 @@ def pairs(
     return indices, estimate(differences(values), differences(draws), n_stimuli, left_out=without, **options)
 
 
-def _combined(parts: Variances, free: np.ndarray, animals: int) -> tuple[np.ndarray, np.ndarray]:
+def _combined(parts: Variances, animals: int) -> tuple[np.ndarray, np.ndarray]:
     """V = S + A − I within its bounds, and Satterthwaite's degrees of freedom."""
     variance = parts.stimuli + parts.animals - parts.interaction
     # I is not negative, so that the upper bound, S + A + I, holds by itself.
     variance = np.maximum(variance, np.maximum(parts.stimuli, parts.animals))
-    uncertainty = (
-        parts.stimuli**2 / free + parts.animals**2 / (animals - 1) + parts.interaction**2 / (free * (animals - 1))
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        degrees = np.where(uncertainty > 0, variance**2 / uncertainty, animals - 1)
+    squares = [(parts.stimuli, parts.degrees), (parts.animals, animals - 1)]
+    degrees = _satterthwaite(variance, [*squares, (parts.interaction, parts.interaction_degrees)])
     # No sum of mean squares knows less than the least certain of them.
-    return variance, np.maximum(degrees, np.minimum(free, animals - 1))
+    return variance, np.maximum(degrees, np.minimum(parts.degrees, animals - 1))
+
+
+def _satterthwaite(variance: np.ndarray, squares: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Degrees of freedom of a sum or difference of mean squares, from these and theirs; 1 where all are zero."""
+    uncertainty = sum(square**2 / degrees for square, degrees in squares)
+    return np.where(uncertainty > 0, variance**2 / np.where(uncertainty > 0, uncertainty, 1), 1.0)
 
 
 def _variance(draws: np.ndarray) -> np.ndarray:
@@ -301,18 +340,47 @@ def _check_left_out(shape: tuple, weights: tuple, expected: tuple, n_draws: int)
         raise UserError(f"weights of stimuli in the draws have shape {weights}; give {(n_draws, expected[0])}")
 
 
+class _Square(NamedTuple):
+    """A variance over stimuli, and the mean squares whose uncertainty it has: one of stimuli and one of draws."""
+
+    variance: np.ndarray
+    of_stimuli: np.ndarray
+    of_draws: np.ndarray
+    n_stimuli: int
+    n_draws: np.ndarray
+
+    def degrees(self, times: int) -> np.ndarray:
+        """Degrees of freedom, where it is a sum over so many independent ones."""
+        squares = [
+            (self.of_stimuli, times * (self.n_stimuli - 1)),
+            # Draws are finite in number as well, and their variance is a little uncertain for that reason too.
+            (self.of_draws, times * (self.n_draws - 1)),
+        ]
+        return _satterthwaite(self.variance, squares)
+
+
 def _over_stimuli(
-    draws: np.ndarray, left_out: np.ndarray | None, weights: np.ndarray | None, factor: float
-) -> np.ndarray:
+    draws: np.ndarray, left_out: np.ndarray | None, weights: np.ndarray | None, factor: float, n: int
+) -> _Square:
     """Variance over stimuli, from draws and, where they are known, from scores without one stimulus each."""
     drawn = factor * _variance(draws)
+    n_draws = np.maximum(np.isfinite(draws).sum(0), 2)
     if left_out is None:
-        return drawn
-    n = len(left_out)
+        return _Square(drawn, drawn, drawn, n, n_draws)
     jackknife = (n - 1) ** 2 / n * left_out.var(0, ddof=1)
     share = np.asarray(weights, dtype=float)
     share = share * (n / share.sum(1, keepdims=True)) - 1
     influence = (n - 1) / n * (left_out.mean(0) - left_out)
     rest = factor * _variance(draws - np.tensordot(share, influence, axes=1))
     # A measure may be void for one stimulus less, and still be defined in most draws.
-    return np.where(np.isfinite(jackknife) & np.isfinite(rest), np.maximum(jackknife - rest, jackknife / 2), drawn)
+    known = np.isfinite(jackknife) & np.isfinite(rest)
+    variance = np.maximum(jackknife - rest, jackknife / 2)
+    # The jackknife is the sum of both. If these vary independently, each in proportion to its size, the variance
+    # has its share of the jackknife's n − 1 degrees of freedom.
+    return _Square(
+        np.where(known, variance, drawn),
+        np.where(known, np.sqrt(variance * jackknife), drawn),
+        np.where(known, rest, drawn),
+        n,
+        n_draws,
+    )

@@ -7,7 +7,7 @@ import numpy as np
 
 from neurocompare.errors import UserError
 from neurocompare.similarity.arrays import Grams
-from neurocompare.similarity.measure import Measure, Reduced, Scores
+from neurocompare.similarity.measure import Measure, Reduced, Scores, centred_on
 from neurocompare.similarity.trials import Trials
 
 
@@ -180,8 +180,13 @@ class Embedded(Measure):
         return shuffled(self.embed(*stacked(y.parts)), self.embed(*stacked(x.parts)), permutations)
 
     def draws(self, x: Reduced, y: Reduced, value: Scores, plan) -> Scores:
-        """Score in bootstrap samples; see `weighted`."""
-        return self._weighted(x, y, plan.weights[: self.resamples])
+        """Score in bootstrap samples; see `weighted`.
+
+        A sample holds fewer different stimuli. Where that moves the score, because unrelated representations do
+        not score zero, the draws are centred on the score of all.
+        """
+        draws = self._weighted(x, y, plan.weights[: self.resamples])
+        return draws if self.info["unbiased"] else centred_on(value, draws)
 
     def left_out(self, x: Reduced, y: Reduced) -> Scores:
         """See `Measure.left_out`."""

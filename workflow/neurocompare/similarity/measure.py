@@ -280,10 +280,7 @@ class Measure:
             Draws of the scores.
         """
         halves = np.array([self.scores_of(x, y, half) for half in plan.subsets[: self.resamples]])
-        halves = halves.reshape(-1, len(y), len(x))
-        defined = np.isfinite(halves)
-        mean = np.where(defined, halves, 0).sum(0) / np.maximum(defined.sum(0), 1)
-        return value + halves - mean
+        return centred_on(value, halves.reshape(-1, len(y), len(x)))
 
     def left_out(self, x: Reduced, y: Reduced) -> Scores:
         """Score with every stimulus left out once.
@@ -353,3 +350,23 @@ class Measure:
         from neurocompare.similarity.evaluation import evaluate
 
         return evaluate(self, target, candidates, plan)
+
+
+def centred_on(value: Scores, draws: Scores) -> Scores:
+    """Move draws so that their mean is the score.
+
+    Parameters
+    ----------
+    value : array of shape (...)
+        Scores.
+    draws : array of shape (n_draws, ...)
+        Resamples of them; undefined ones stay undefined.
+
+    Returns
+    -------
+    array of shape (n_draws, ...)
+        The moved draws.
+    """
+    defined = np.isfinite(draws)
+    mean = np.where(defined, draws, 0).sum(0) / np.maximum(defined.sum(0), 1)
+    return value + draws - mean
