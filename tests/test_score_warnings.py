@@ -44,7 +44,14 @@ CASES = {
     "drift": (row(ceiling_chronological=0.47), ["drift"]),
     "no drift": (row(ceiling_chronological=0.49), []),
     "drift of a distance": (
-        row(measure="procrustes-angular-folds=5", value=0.9, null_mean=1.5, ceiling_low=0.5, ceiling_chronological=0.7),
+        row(
+            measure="procrustes-angular-folds=5",
+            value=0.9,
+            null_mean=1.5,
+            ceiling_low=0.3,
+            ceiling_high=0.5,
+            ceiling_chronological=0.7,
+        ),
         ["drift"],
     ),
     "significance lost": (row(value=0.12, influence=-0.04), ["one_stimulus"]),

@@ -63,6 +63,6 @@ def measure(how: str) -> list[Ratio]:
             "training",
             repeats * estimate * (repeats - 1) / repeats + seconds["their given"],
             "",
-            "speed-up over ten estimates by rsatoolbox, each from nine tenths; it has no such option, so this is scaled",
+            "speed-up over ten estimates by rsatoolbox, each from nine tenths; it has no such option: scaled",
         ),
     ]

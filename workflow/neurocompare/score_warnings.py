@@ -117,8 +117,9 @@ def _checks(scores: pd.DataFrame) -> Iterator[Found]:
         short[mine] = falls_short(text, scores[mine])
     yield "below_recommendation", short, lambda rows: f"recommended: {recommended[rows.index[0]]}; {_here(rows)}"
     # The lower bound of a distance is the larger number.
-    late, low = scores["ceiling_chronological"], scores["ceiling_low"]
-    yield "drift", (late < DRIFT * low).where(~distance, late * DRIFT > low), _drift
+    # The worse bound is the one from halves: of a distance, the higher.
+    late, low, high = (scores[f"ceiling_{name}"] for name in ("chronological", "low", "high"))
+    yield "drift", (late < DRIFT * low).where(~distance, late * DRIFT > high), _drift
     yield "one_stimulus", hangs_on_one(scores, distance), _stimuli
 
 
@@ -236,7 +237,8 @@ def _here(rows: pd.DataFrame) -> str:
 
 
 def _drift(rows: pd.DataFrame) -> str:
-    return ", ".join(_span(name, rows[name].iloc[:1]) for name in ("ceiling_chronological", "ceiling_low"))
+    columns = ("ceiling_chronological", "ceiling_low", "ceiling_high")
+    return ", ".join(_span(name, rows[name].iloc[:1]) for name in columns)
 
 
 def _stimuli(rows: pd.DataFrame) -> str:

@@ -1,5 +1,7 @@
 """How often tests err and intervals cover, against the size of the recording."""
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 
@@ -65,15 +67,13 @@ def draw(table: pd.DataFrame, path: str) -> None:
                 axis.set_ylabel(ROWS[statistic])
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=max(1, len(labels)))
-    sizes = {
-        name: sorted(table.loc[table["statistic"].str.startswith(name), "n_data_sets"].unique())
-        for name in ("rejection: unrelated", "rejection: equal", "coverage")
-    }
-    words = "; ".join(f"{name.replace(': ', ' of ')}: n = {_range(n)}" for name, n in sizes.items() if len(n))
-    figure.supxlabel(
-        f"{words} simulated recordings per point; bars: 95 % Monte-Carlo intervals; shaded: what is promised",
-        fontsize=7,
-    )
+    for axis, statistic in zip(axes[:, 0], statistics, strict=True):
+        low, high = axis.get_ylim()
+        axis.set_ylim((0, max(high, 0.1)) if statistic.startswith("rejection") else (min(low, 0.88), 1))
+    sizes = sorted(table.loc[table["statistic"].isin(statistics), "n_data_sets"].unique())
+    count = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+    words = f"{count} simulated recordings for each point; bars: 95 % Monte-Carlo intervals; shaded: what is promised"
+    figure.supxlabel("\n".join(textwrap.wrap(words, 36 * len(factors))), fontsize=7)
     style.save(figure, path)
 
 
@@ -83,7 +83,3 @@ def _bounds(axis, mine: pd.DataFrame, place: dict[float, int]) -> None:
         if np.isfinite([low, high]).all():
             at = place[level]
             axis.fill_between([at - 0.5, at + 0.5], low, high, color="#56B4E9", alpha=0.18, lw=0)
-
-
-def _range(sizes: list[int]) -> str:
-    return f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"

@@ -1,5 +1,7 @@
 """The layer profile: scores along the depth of networks, with everything needed to judge them."""
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 
@@ -49,7 +51,7 @@ def draw(scores: pd.DataFrame, titles: dict[str, str], path: str, agreement: pd.
             _panel(axis, mine, layers, titles)
             _reference(axis, agreement, *place, measure)
             axis.set_title(scored.sizes(place, mine, named=named), fontsize=7.5)
-            axis.set_ylabel(style.measure_label(measure) + scored.unit(measure))
+            axis.set_ylabel(textwrap.fill(style.measure_label(measure) + scored.unit(measure), 28))
             if scored.lower_is_better(measure):
                 axis.set_ylabel(f"{axis.get_ylabel()}\nless is more alike")
                 axis.invert_yaxis()

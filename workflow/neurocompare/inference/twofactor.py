@@ -24,7 +24,10 @@ With S, A and I for V_stimuli, V_animals and V_both − V_stimuli − V_animals,
 mean squares as in an analysis of variance, and has degrees of freedom after Satterthwaite (1946, Biometrics
 Bull. 2:110). Intervals and p-values are those of Student's t.
 
-One animal supports a claim about stimuli only. With two to four animals the interval is given and flagged.
+One animal supports a claim about stimuli only. With two to four animals the interval is given and flagged. Their
+variance is small by chance too often then for Satterthwaite's approximation, which has its degrees of freedom from
+the same chance; the critical value is a mean of those of both factors instead, weighted by their shares of V, which
+is cautious (Cochran & Cox 1957, Experimental Designs).
 """
 
 import itertools
@@ -32,7 +35,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtr, stdtridf, stdtrit
 
 from neurocompare.errors import UserError
 from neurocompare.inference.resampling import Plan
@@ -199,16 +202,17 @@ def variances(
         return _over_stimuli(part(draws), without, weights, correction(n_stimuli, scheme), n_stimuli)
 
     mean = over_stimuli(lambda scores: scores.mean(1))
-    stimuli, degrees = mean.variance, mean.degrees(1)
     if animals == 1:
-        nothing = np.zeros_like(stimuli)
-        return Variances(stimuli, nothing, nothing, degrees, degrees)
+        nothing = np.zeros_like(mean.variance)
+        return Variances(mean.variance, nothing, nothing, mean.degrees(), mean.degrees())
     single = [over_stimuli(lambda scores, a=a: scores[:, a] - scores.mean(1)) for a in range(animals)]
-    sums = (np.sum(terms, axis=0) for terms in zip(*(one[:3] for one in single), strict=True))
-    together = _Square(*sums, *mean[3:])
+    # Deviations from the mean of all animals are independent in all animals but one.
+    together = _Square(
+        sum(one.variance for one in single), sum(one.uncertainty for one in single) * animals / (animals - 1)
+    )
     interaction = together.variance / (animals * (animals - 1))
     between = values.var(0, ddof=1) / animals
-    return Variances(stimuli, between, interaction, degrees, together.degrees(animals - 1))
+    return Variances(mean.variance, between, interaction, mean.degrees(), together.degrees())
 
 
 def estimate(
@@ -311,16 +315,24 @@ def _combined(parts: Variances, animals: int) -> tuple[np.ndarray, np.ndarray]:
     variance = parts.stimuli + parts.animals - parts.interaction
     # I is not negative, so that the upper bound, S + A + I, holds by itself.
     variance = np.maximum(variance, np.maximum(parts.stimuli, parts.animals))
-    squares = [(parts.stimuli, parts.degrees), (parts.animals, animals - 1)]
-    degrees = _satterthwaite(variance, [*squares, (parts.interaction, parts.interaction_degrees)])
+    if animals < FEW_ANIMALS:
+        return variance, _cochran(parts, variance, animals)
+    squares = [parts.stimuli**2 / parts.degrees, parts.animals**2 / (animals - 1)]
+    degrees = _ratio(variance**2, sum(squares) + parts.interaction**2 / parts.interaction_degrees)
     # No sum of mean squares knows less than the least certain of them.
     return variance, np.maximum(degrees, np.minimum(parts.degrees, animals - 1))
 
 
-def _satterthwaite(variance: np.ndarray, squares: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Degrees of freedom of a sum or difference of mean squares, from these and theirs; 1 where all are zero."""
-    uncertainty = sum(square**2 / degrees for square, degrees in squares)
-    return np.where(uncertainty > 0, variance**2 / np.where(uncertainty > 0, uncertainty, 1), 1.0)
+def _cochran(parts: Variances, variance: np.ndarray, animals: int) -> np.ndarray:
+    """Degrees of freedom with which Student's t has the critical value of Cochran and Cox at 5 %."""
+    share = _ratio(parts.animals, variance)
+    of_stimuli, of_animals = (stdtrit(degrees, 0.975) for degrees in (parts.degrees, animals - 1))
+    return stdtridf(0.975, share * of_animals + (1 - share) * of_stimuli)
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Divide; one where the denominator is zero, as where nothing varies."""
+    return np.where(denominator == 0, 1.0, numerator / np.where(denominator == 0, 1, denominator))
 
 
 def _variance(draws: np.ndarray) -> np.ndarray:
@@ -341,22 +353,14 @@ def _check_left_out(shape: tuple, weights: tuple, expected: tuple, n_draws: int)
 
 
 class _Square(NamedTuple):
-    """A variance over stimuli, and the mean squares whose uncertainty it has: one of stimuli and one of draws."""
+    """A variance over stimuli, and half of its own variance: the sum of squares over degrees of freedom."""
 
     variance: np.ndarray
-    of_stimuli: np.ndarray
-    of_draws: np.ndarray
-    n_stimuli: int
-    n_draws: np.ndarray
+    uncertainty: np.ndarray
 
-    def degrees(self, times: int) -> np.ndarray:
-        """Degrees of freedom, where it is a sum over so many independent ones."""
-        squares = [
-            (self.of_stimuli, times * (self.n_stimuli - 1)),
-            # Draws are finite in number as well, and their variance is a little uncertain for that reason too.
-            (self.of_draws, times * (self.n_draws - 1)),
-        ]
-        return _satterthwaite(self.variance, squares)
+    def degrees(self) -> np.ndarray:
+        """Degrees of freedom after Satterthwaite."""
+        return _ratio(self.variance**2, self.uncertainty)
 
 
 def _over_stimuli(
@@ -365,22 +369,22 @@ def _over_stimuli(
     """Variance over stimuli, from draws and, where they are known, from scores without one stimulus each."""
     drawn = factor * _variance(draws)
     n_draws = np.maximum(np.isfinite(draws).sum(0), 2)
+    # Draws are finite in number as well, and their variance is a little uncertain for that reason too.
+    known_from_draws = _Square(drawn, drawn**2 * (1 / (n - 1) + 1 / (n_draws - 1)))
     if left_out is None:
-        return _Square(drawn, drawn, drawn, n, n_draws)
-    jackknife = (n - 1) ** 2 / n * left_out.var(0, ddof=1)
+        return known_from_draws
+    influence = (n - 1) / n * (left_out.mean(0) - left_out)
+    jackknife = n / (n - 1) * (influence**2).sum(0)
     share = np.asarray(weights, dtype=float)
     share = share * (n / share.sum(1, keepdims=True)) - 1
-    influence = (n - 1) / n * (left_out.mean(0) - left_out)
     rest = factor * _variance(draws - np.tensordot(share, influence, axes=1))
+    variance = np.maximum(jackknife - rest, jackknife / 2)
+    # A few stimuli with great influence leave fewer degrees of freedom than n − 1, by the kurtosis of influences.
+    kurtosis = _ratio(n * (influence**4).sum(0), (influence**2).sum(0) ** 2)
+    degrees = (n - 1) * np.minimum(2 / np.maximum(kurtosis - 1, 1e-9), 1)
+    # The jackknife is the sum of variance and rest. If these vary independently, each in proportion to its size,
+    # the variance has its share of the jackknife's degrees of freedom.
+    uncertainty = variance * jackknife / degrees + rest**2 / (n_draws - 1)
     # A measure may be void for one stimulus less, and still be defined in most draws.
     known = np.isfinite(jackknife) & np.isfinite(rest)
-    variance = np.maximum(jackknife - rest, jackknife / 2)
-    # The jackknife is the sum of both. If these vary independently, each in proportion to its size, the variance
-    # has its share of the jackknife's n − 1 degrees of freedom.
-    return _Square(
-        np.where(known, variance, drawn),
-        np.where(known, np.sqrt(variance * jackknife), drawn),
-        np.where(known, rest, drawn),
-        n,
-        n_draws,
-    )
+    return _Square(*(np.where(known, *pair) for pair in zip((variance, uncertainty), known_from_draws, strict=True)))

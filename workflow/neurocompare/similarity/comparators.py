@@ -240,6 +240,10 @@ def average(rdms: np.ndarray, comparator: str) -> np.ndarray:
     if comparator in ("rho-a", "tau-a"):
         # The denominator of rho-a is the same for all RDMs, so the mean rank has the best mean score.
         return scaled.mean(0)
+    if comparator == "spearman":
+        # Rounding in the norms would break ties between mean ranks.
+        norms = np.linalg.norm(scaled, axis=(1, 2), keepdims=True)
+        return np.round((scaled * (norms[0] / norms)).mean(0), 9)
     whitened = doubly_centred(scaled) if comparator.startswith("whitened") else scaled
     return (scaled / np.linalg.norm(whitened, axis=(1, 2), keepdims=True)).mean(0)
 
