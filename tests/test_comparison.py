@@ -111,7 +111,9 @@ def test_rows_and_draws_of_responses(rng, measure, tmp_path):
     assert selected["status"].tolist() == chosen_status(draws)
     assert set(table["animal"]) == {"m1"}
     np.testing.assert_allclose(draws["value"].values.ravel(), selected["value"])
-    assert dict(draws.sizes) == {"region": 2, "animal": 1, "seed": 2, "layer": 2, "draw": 60, "layer_draw": 60}
+    assert dict(draws.sizes) == {"region": 2, "animal": 1, "seed": 2, "layer": 2, "draw": 60, "layer_draw": 60} | (
+        {} if measure == RIDGE else {"stimulus": 30}
+    )
     rows = table.assign(**dict.fromkeys(DIGESTS, "0" * 64)).to_dict("records")
     tables.write(rows, tables.SCORES, tmp_path / "scores.tsv")
     assert tables.read(tmp_path / "scores.tsv")["value"].to_numpy() == pytest.approx(table["value"].to_numpy())

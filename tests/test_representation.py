@@ -145,7 +145,7 @@ def test_the_type_of_response_is_a_known_one(response):
 def test_what_is_exchangeable_is_declared(exchangeable):
     message = refused(responses().assign_attrs(exchangeable=exchangeable))
     assert "attribute 'exchangeable'" in message
-    assert "stimulus, condition, block, none" in message
+    assert "stimulus, condition, block, shift, none" in message
 
 
 @pytest.mark.parametrize("simultaneous", ["yes", 1, None])

@@ -7,7 +7,7 @@ from ratios import Ratio, extra_bytes, in_subprocess
 
 SIDE, CHANNELS = 128, 64
 UNITS = SIDE * SIDE * CHANNELS
-SIZES = {"quick": (16, (32, 64, 128)), "full": (64, (192, 768, 3072))}
+SIZES = {"quick": (16, (32, 64, 128)), "full": (192, (384, 1536, 3072))}
 """Images at a time, and images in all."""
 
 

@@ -289,6 +289,7 @@ def test_two_studies_share_their_comparisons(workflow, copied):
     assert {rule for rule, *_ in planned(workflow, copied, "again")} == {
         "gather_scores",
         "gather_descriptions",
+        "contrast_networks",
         "collect_warnings",
         "again",
     }

@@ -14,7 +14,7 @@ import xarray as xr
 from neurocompare import representation, score_rows, similarity, tables
 from neurocompare.errors import UserError
 from neurocompare.identifiers import parse
-from neurocompare.inference import resampling, trials
+from neurocompare.inference import resampling, trials, twofactor
 from neurocompare.similarity import evaluation, refusals, steps
 from neurocompare.similarity.arrays import Grams
 from neurocompare.similarity.controlled import with_control
@@ -87,15 +87,16 @@ def compare(
             "data_sha256": tables.combined_sha256(recording.attrs["sha256"]),
         }
         rows += score_rows.rows(
-            opened, found, target, chosen, part, activations, candidates.n_units, stimuli, plan.n_groups, common
+            opened, found, target, chosen, part, activations, candidates.n_units, stimuli, plan, common
         )
-        draws.setdefault(region, []).append(
-            score_rows.draws(found, target, chosen, activations, plan.n_groups, opened.scheme)
-        )
+        draws.setdefault(region, []).append(score_rows.draws(found, target, chosen, activations))
     datasets = [xr.concat(found, "time", join="exact").mean("time", skipna=False) for found in draws.values()]
     attributes = {"recording": name, "network": network, "measure": measure, "n_stimuli": len(stimuli)}
     attributes |= {"n_groups": plan.n_groups, "scheme": opened.scheme}
     gathered = xr.concat(datasets, xr.Variable("region", list(draws)), join="outer", fill_value={"absent": 1})
+    options = twofactor.options(plan, opened.scheme, gathered.get("left_out"), gathered.sizes["layer_draw"])
+    if "weights" in options:
+        gathered["weights"] = (("layer_draw", "stimulus"), options["weights"].astype(np.int16))
     return rows, gathered.assign_attrs(attributes)
 
 

@@ -50,25 +50,23 @@ def _of_networks(networks: dict[str, xr.Dataset]) -> list[dict]:
     rows = []
     for a, b in itertools.combinations(networks, 2):
         first, second = networks[a], networks[b]
-        # A seed without a score leaves the network without one: the mean of the others is another quantity.
-        value, draws = (
-            first[name].mean("seed", skipna=False) - second[name].mean("seed", skipna=False)
-            for name in ("value", "draws")
-        )
+        value, draws, left_out = (_averaged(first, name, second) for name in ("value", "draws", "left_out"))
         names = {"network": a, "layer": "selected", "other_network": b, "other_layer": "selected"}
-        (row,) = _differences(value.values[:, None], draws.transpose("draw", "animal").values[:, :, None], first)
+        # A single difference, along a last axis of its own.
+        (row,) = _differences(*(None if z is None else z[..., None] for z in (value, draws, left_out)), first)
         rows.append(names | row)
     return rows
 
 
 def _of_layers(name: str, network: xr.Dataset) -> list[dict]:
-    value = network["layer_value"].mean("seed", skipna=False).transpose("animal", "layer").values
-    draws = network["layer_draws"].mean("seed", skipna=False).transpose("layer_draw", "animal", "layer").values
+    value, draws, left_out = (_averaged(network, f"layer_{name}") for name in ("value", "draws", "left_out"))
     pairs = list(itertools.combinations(range(value.shape[1]), 2))
     if not pairs:
         return []
     first, second = (list(side) for side in zip(*pairs, strict=True))
-    rows = _differences(value[:, first] - value[:, second], draws[..., first] - draws[..., second], network)
+    rows = _differences(
+        *(None if z is None else z[..., first] - z[..., second] for z in (value, draws, left_out)), network
+    )
     layers = network["layer"].values.astype(str)
     return [
         {"network": name, "layer": layers[a], "other_network": name, "other_layer": layers[b]} | row
@@ -76,11 +74,26 @@ def _of_layers(name: str, network: xr.Dataset) -> list[dict]:
     ]
 
 
-def _differences(values: np.ndarray, draws: np.ndarray, dataset: xr.Dataset) -> list[dict]:
+def _averaged(network: xr.Dataset, name: str, other: xr.Dataset | None = None) -> np.ndarray | None:
+    """Average over seeds, less that of another network, with resamples first, then animals; None if there is none."""
+    if name not in network or (other is not None and name not in other):
+        return None
+    # A seed without a score leaves the network without one: the mean of the others is another quantity.
+    mean = network[name].mean("seed", skipna=False)
+    if other is not None:
+        mean = mean - other[name].mean("seed", skipna=False)
+    first = [dim for dim in ("draw", "layer_draw", "stimulus") if dim in mean.dims]
+    return mean.transpose(*first, "animal", ...).values
+
+
+def _differences(values: np.ndarray, draws: np.ndarray, left_out: np.ndarray | None, dataset: xr.Dataset) -> list[dict]:
     """Rows of differences (animal, pair) with their draws (draw, animal, pair)."""
     # Regions of a recording may have been seen in different animals.
     seen = np.flatnonzero(~dataset["absent"].values.astype(bool))
     values, draws = values[seen], draws[:, seen]
+    options = {"scheme": dataset.attrs["scheme"]}
+    if left_out is not None and "weights" in dataset and len(draws):
+        options |= {"left_out": left_out[:, seen], "weights": dataset["weights"].values[: len(draws)].astype(float)}
     common = {"claim": "new stimuli", "n_stimuli": dataset.attrs["n_stimuli"], "n_animals": len(seen)}
     difference = values.mean(0)
     if len(draws) == 0:
@@ -88,7 +101,7 @@ def _differences(values: np.ndarray, draws: np.ndarray, dataset: xr.Dataset) -> 
         p_value, missing = np.ones(len(difference)), "too_few_stimuli_to_select"
     else:
         # With p-values from counts of resamples the family of all pairs of layers could not be corrected for.
-        found = twofactor.estimate(values, draws, dataset.attrs["n_groups"], scheme=dataset.attrs["scheme"])
+        found = twofactor.estimate(values, draws, dataset.attrs["n_groups"], **options)
         low, high, p_value, missing = found.low, found.high, found.p_value, "interval_undefined"
         common["claim"] = f"new {found.claim}"
     rows = []

@@ -2,9 +2,11 @@
 
 import numpy as np
 import xarray as xr
+from scipy.special import stdtrit
 
 from neurocompare import representation
 from neurocompare.inference import resampling, twofactor
+from neurocompare.inference.resampling import Plan
 from neurocompare.similarity.ceilings import Ceiling
 from neurocompare.similarity.evaluation import Evaluation, Target
 from neurocompare.similarity.measure import Measure
@@ -12,7 +14,7 @@ from neurocompare.similarity.measure import Measure
 
 def selected(
     evaluation: Evaluation, target: Target, activations: xr.Dataset, measure: Measure
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Score a network by the layer that is best on other stimuli.
 
     Parameters
@@ -33,13 +35,16 @@ def selected(
     draws : array of shape (n_draws, n_animals, n_seeds)
         Resamples of it: those of the layers that were chosen, centred on the score. That another layer would
         be chosen in a resample changes them only where two layers are equally good.
+    left_out : array of shape (n_stimuli, n_animals, n_seeds) or None
+        The same with each stimulus left out.
     """
     shape = activations.sizes["seed"], activations.sizes["layer"]
     members = target.members
     if not evaluation.halves:
-        return np.full((len(members), shape[0]), np.nan), np.empty((0, len(members), shape[0]))
+        return np.full((len(members), shape[0]), np.nan), np.empty((0, len(members), shape[0])), None
     sign = 1 if measure.info["direction"] == "higher" else -1
-    spread = (evaluation.draws - evaluation.value)[:, members].reshape(-1, len(members), *shape)
+    resampled = [evaluation.draws] + ([] if evaluation.left_out is None else [evaluation.left_out])
+    spreads = [(one - evaluation.value)[:, members].reshape(-1, len(members), *shape) for one in resampled]
     picked, moved = [], []
     for scored, chooser in zip(evaluation.halves, evaluation.choosers or evaluation.halves, strict=True):
         for choose, score in ((chooser[0], scored[1]), (chooser[1], scored[0])):
@@ -49,14 +54,13 @@ def selected(
             best = np.where(np.isfinite(choose), choose, -np.inf).argmax(1)
             at = (slice(None), np.arange(shape[0]), best)
             picked.append(np.where(np.isfinite(choose).any(1), score[at], np.nan))
-            moved.append(spread[(slice(None), *at)])
+            moved.append([spread[(slice(None), *at)] for spread in spreads])
     value = np.mean(picked, axis=0)
-    return value, value + np.mean(moved, axis=0)
+    draws, *left_out = (value + np.mean(one, axis=0) for one in zip(*moved, strict=True))
+    return value, draws, left_out[0] if left_out else None
 
 
-def draws(
-    evaluation: Evaluation, target: Target, chosen: tuple, activations: xr.Dataset, n_groups: int, scheme: str
-) -> xr.Dataset:
+def draws(evaluation: Evaluation, target: Target, chosen: tuple, activations: xr.Dataset) -> xr.Dataset:
     """Keep what comparisons between networks and between layers need.
 
     Parameters
@@ -69,34 +73,35 @@ def draws(
         What `selected` returned.
     activations : Dataset
         The network.
-    n_groups : int
-        How many stimuli, or groups of them, were resampled.
-    scheme : str
-        How; see `neurocompare.inference.twofactor.correction`.
 
     Returns
     -------
     Dataset
-        ``value`` (animal, seed), ``draws`` (animal, seed, draw), and the same of every layer, ``layer_value``
-        and ``layer_draws``.
+        ``value`` (animal, seed), ``draws`` (animal, seed, draw) and ``left_out`` (animal, seed, stimulus), if there is
+        any, and the same of every layer, ``layer_value``, ``layer_draws`` and ``layer_left_out``.
     """
     members = target.members
     shape = len(members), activations.sizes["seed"], activations.sizes["layer"]
-    layers = evaluation.draws[:, members].reshape(-1, *shape)
+    found = {
+        "value": (("animal", "seed"), chosen[0]),
+        "layer_value": (("animal", "seed", "layer"), evaluation.value[members].reshape(shape)),
+        "absent": ("animal", np.zeros(len(members), dtype=np.int8)),
+    }
+    for name, own, all_layers, dims in (
+        ("draws", chosen[1], evaluation.draws, ("draw", "layer_draw")),
+        ("left_out", chosen[2], evaluation.left_out, ("stimulus", "stimulus")),
+    ):
+        if all_layers is not None and own is not None:
+            layers = all_layers[:, members].reshape(-1, *shape)
+            found[name] = (("animal", "seed", dims[0]), np.moveaxis(own, 0, -1))
+            found[f"layer_{name}"] = (("animal", "seed", "layer", dims[1]), np.moveaxis(layers, 0, -1))
     return xr.Dataset(
-        {
-            "value": (("animal", "seed"), chosen[0]),
-            "draws": (("animal", "seed", "draw"), np.moveaxis(chosen[1], 0, -1)),
-            "layer_value": (("animal", "seed", "layer"), evaluation.value[members].reshape(shape)),
-            "layer_draws": (("animal", "seed", "layer", "layer_draw"), np.moveaxis(layers, 0, -1)),
-            "absent": ("animal", np.zeros(len(members), dtype=np.int8)),
-        },
+        found,
         coords={
             "animal": [target.animals[k] for k in members],
             "seed": activations["seed"].values,
             "layer": activations["layer"].values,
         },
-        attrs={"n_groups": n_groups, "scheme": scheme},
     )
 
 
@@ -109,7 +114,7 @@ def rows(
     activations: xr.Dataset,
     features: np.ndarray,
     stimuli: np.ndarray,
-    n_groups: int,
+    plan: Plan,
     common: dict,
 ) -> list[dict]:
     """Make the rows of one region.
@@ -132,8 +137,8 @@ def rows(
         Numbers of units that were compared.
     stimuli : array of str
         Ids of the stimuli.
-    n_groups : int
-        How many stimuli, or groups of them, were resampled.
+    plan : Plan
+        Resamples and permutations.
     common : dict
         Columns that all rows share.
 
@@ -150,7 +155,7 @@ def rows(
         series = {"all": (target.members, size("all"))} | series
     found = []
     for animal, (members, counts) in series.items():
-        statistics, flag = _statistics(measure, evaluation, members, stimuli, n_groups)
+        statistics, flag = _statistics(measure, evaluation, members, stimuli, plan)
         ceiling = evaluation.together if len(members) > 1 else evaluation.ceilings[members[0]]
         for k, (seed, layer) in enumerate((s, name) for s in seeds for name in layers):
             row = {name: column[k] for name, column in statistics.items()}
@@ -175,29 +180,30 @@ def rows(
                     "status": status,
                 }
             )
-    return found + _selected_rows(measure, found, chosen, seeds, bool(evaluation.halves), n_groups)
+    return found + _selected_rows(measure, found, chosen, seeds, bool(evaluation.halves), plan)
 
 
-def _interval(measure, values, draws, n_groups):
-    """The interval of a mean over animals (animal, …), and what it generalises to."""
-    if len(values) == 1:
-        low, high = resampling.interval(draws[:, 0])
-        return low, high, "new stimuli", ()
-    found = twofactor.estimate(values, draws, n_groups, scheme=measure.scheme)
-    return found.low, found.high, f"new {found.claim}", (found.flag,) if found.flag else ()
+def _interval(measure, values, draws, left_out, plan):
+    """Estimate the mean over animals (animal, …) with its interval; see `neurocompare.inference.twofactor`."""
+    return twofactor.estimate(
+        values, draws, plan.n_groups, **twofactor.options(plan, measure.scheme, left_out, len(draws))
+    )
 
 
-def _statistics(measure, evaluation, members, stimuli, n_groups) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+def _statistics(measure, evaluation, members, stimuli, plan) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """Columns with a value for each candidate, for the mean over some of the animals, and a flag for all."""
     value = evaluation.value[members].mean(0)
     draws = evaluation.draws[:, members].mean(1)
     null = evaluation.null[:, members].mean(1)
-    low, high, claim, flag = _interval(measure, evaluation.value[members], evaluation.draws[:, members], n_groups)
+    left_out = None if evaluation.left_out is None else evaluation.left_out[:, members]
+    found = _interval(measure, evaluation.value[members], evaluation.draws[:, members], left_out, plan)
+    low, high, claim = found.low, found.high, f"new {found.claim}"
+    flag = (found.flag,) if found.flag == "few_animals" else ()
     if evaluation.unit_draws is not None and np.isfinite(evaluation.unit_draws[:, members]).all() and len(members) == 1:
-        # Units of several sessions: both deviations, as if they were independent.
-        moved = evaluation.unit_draws[:, members[0]] - value
-        low, high = resampling.interval(draws + np.resize(moved, draws.shape))
-        claim = "new stimuli and units"
+        # Which units were found is as uncertain as which stimuli were shown, and independent of it.
+        error = np.hypot(found.standard_error, evaluation.unit_draws[:, members[0]].std(0, ddof=1))
+        reach = stdtrit(found.degrees_of_freedom, 0.975) * error
+        low, high, claim = value - reach, value + reach, "new stimuli and units"
     change = np.full((1, len(value)), np.nan)
     if evaluation.left_out is not None:
         change = evaluation.left_out[:, members].mean(1) - value
@@ -223,12 +229,13 @@ def _statistics(measure, evaluation, members, stimuli, n_groups) -> tuple[dict[s
     }, flag
 
 
-def _selected_rows(measure, found, chosen, seeds, halved, n_groups) -> list[dict]:
+def _selected_rows(measure, found, chosen, seeds, halved, plan) -> list[dict]:
     """Rows of the network as a whole: like the first animal's, without what belongs to a score on all stimuli."""
     value, draws = chosen[0].mean(0), chosen[1].mean(1)
     low = high = np.full(len(seeds), np.nan)
     if halved:
-        low, high, _, _ = _interval(measure, *chosen, n_groups)
+        estimate = _interval(measure, *chosen, plan)
+        low, high = estimate.low, estimate.high
     absent = dict.fromkeys(
         (
             *("ceiling_low", "ceiling_high", "ceiling_chronological", "inter_animal", "null_mean", "null_high"),

@@ -88,6 +88,8 @@ def bracket(measure: Measure, worse: float, better: float, kind: str, late: floa
     Ceiling
         With the lower number first.
     """
+    if not np.isfinite([worse, better]).all():
+        return NONE
     low, high = (worse, better) if measure.info["direction"] == "higher" else (better, worse)
     return Ceiling(low, high, kind, late)
 

@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from neurocompare.errors import UserError
-from neurocompare.inference import exchange, resampling
+from neurocompare.inference import exchange, resampling, twofactor
 from neurocompare.similarity import evaluation, inputs, refusals, steps
 from neurocompare.similarity.arrays import Grams
 from neurocompare.similarity.controlled import with_control
@@ -54,7 +54,8 @@ def evaluated(x, y, measure: Measure, exchangeable: str | None, control, groups:
     found = evaluation.average(
         [measure.evaluate(Target(("y",), grams=sample), candidates, plan) for sample in steps.samples(measure, target)]
     )
-    low, high = resampling.interval(found.draws[:, 0, 0])
+    options = twofactor.options(plan, measure.scheme, found.left_out, len(found.draws))
+    estimate = twofactor.estimate(found.value, found.draws, plan.n_groups, **options)
     null, ceiling = found.null[:, 0, 0], found.ceilings[0]
     return pd.Series(
         {
@@ -66,8 +67,8 @@ def evaluated(x, y, measure: Measure, exchangeable: str | None, control, groups:
             "null_mean": null.mean() if len(null) else np.nan,
             "null_high": np.quantile(null, 0.95) if len(null) else np.nan,
             "p_value": float(resampling.p_value(found.value, found.null, measure.info["direction"])[0, 0]),
-            "ci_low": float(low),
-            "ci_high": float(high),
+            "ci_low": float(estimate.low[0]),
+            "ci_high": float(estimate.high[0]),
             "claim": "new stimuli" if exchangeable == "stimulus" else f"new {exchangeable}s",
             "dimensionality": found.dimensionality[0],
             "target_dimensionality": found.target_dimensionality[0],
