@@ -20,7 +20,7 @@ ORACLES := .venv/.oracles
 # `python -m` works in a checkout that has been moved; the commands in .venv/bin do not.
 RUN := .venv/bin/python -m
 
-.PHONY: run resume report test conformance bench format lock clean help
+.PHONY: run resume report test conformance bench format measures lock clean help
 .DEFAULT_GOAL := run
 
 run: $(READY)  ## compute the default studies, or what ARGS names
@@ -46,6 +46,9 @@ format: $(READY)  ## format and check the code
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 	$(RUN) snakefmt Snakefile workflow
+
+measures: $(READY)  ## write the table of measures into README.md
+	.venv/bin/python .ci/measures.py
 
 lock:  ## pin the dependencies anew (needs uv); ARGS=--upgrade takes newer releases
 	$(COMPILE) --extra test --extra oracles --custom-compile-command "make lock" $(ARGS) --output-file requirements.lock
