@@ -7,6 +7,7 @@ import pytest
 from conftest import ABOUT
 from cubes import recording
 
+from neurocompare import factorization
 from neurocompare.description import nmf
 from neurocompare.errors import UserError
 from neurocompare.recordings import antolik2016
@@ -23,8 +24,8 @@ def planted(rank, n=36, p=45, n_repeats=6, seed=0, mean=4.0):
 @pytest.mark.parametrize("loss", ["frobenius", "kullback-leibler"])
 def test_planted_parts_are_recovered(loss):
     cube, truth = planted(4)
-    fits = nmf.parts(cube.mean(1), 4, seed=0, loss=loss, starts=5)
-    assert nmf.matched_cosine(fits[0][1], truth) > 0.97
+    fits = factorization.parts(cube.mean(1), 4, seed=0, loss=loss, starts=5)
+    assert factorization.matched_cosine(fits[0][1], truth) > 0.97
     assert [fit[2] for fit in fits] == sorted(fit[2] for fit in fits)
     np.testing.assert_allclose(np.linalg.norm(fits[0][1], axis=1), 1)
 
@@ -34,35 +35,35 @@ def test_planted_rank_is_recovered(rank, seed, slack):
     """With five parts and 24 stimuli left to fit them, one more or less is the precision there is."""
     ranks = np.arange(1, 8)
     cube, _ = planted(rank, seed=seed)
-    errors = nmf.bi_cross_validation(cube.mean(1), ranks, seed=seed)
-    assert abs(nmf.choose_rank(errors, ranks) - rank) <= slack
+    errors = factorization.bi_cross_validation(cube.mean(1), ranks, seed=seed)
+    assert abs(factorization.choose_rank(errors, ranks) - rank) <= slack
 
 
 def test_rank_within_one_standard_error_not_the_minimum():
     rng = np.random.default_rng(0)
     base = np.array([1.0, 0.5, 0.3, 0.29, 0.28])
     errors = base + rng.standard_normal((2, 9, 1)) * 0.1
-    assert nmf.choose_rank(errors, np.arange(1, 6)) == 3
-    assert nmf.choose_rank(np.tile(base, (2, 9, 1)), np.arange(1, 6)) == 5
+    assert factorization.choose_rank(errors, np.arange(1, 6)) == 3
+    assert factorization.choose_rank(np.tile(base, (2, 9, 1)), np.arange(1, 6)) == 5
 
 
 def test_held_out_error_does_not_fall_with_rank_where_the_fit_does():
     """Pure noise around a constant: the fit improves with every part, the prediction does not."""
     x = np.random.default_rng(1).gamma(2, 1, (36, 45))
     ranks = np.arange(1, 7)
-    errors = nmf.bi_cross_validation(x, ranks, seed=0, partitions=1)
+    errors = factorization.bi_cross_validation(x, ranks, seed=0, partitions=1)
     error = errors.mean((0, 1))
-    fit = [nmf.parts(x, rank, seed=0, starts=2)[0][2] for rank in ranks]
+    fit = [factorization.parts(x, rank, seed=0, starts=2)[0][2] for rank in ranks]
     assert np.all(np.diff(fit) < 0)
     assert error[-1] > error[0]
     assert error[0] == pytest.approx((x.var() / (x**2).mean()), rel=0.15)
-    assert nmf.choose_rank(errors, ranks) == 1
+    assert factorization.choose_rank(errors, ranks) == 1
 
 
 def test_solution_obeys_the_karush_kuhn_tucker_conditions():
     cube, _ = planted(3)
     x = cube.mean(1)
-    w, h, _ = nmf.parts(x, 3, seed=0, starts=3)[0]
+    w, h, _ = factorization.parts(x, 3, seed=0, starts=3)[0]
     gradient = (w @ h - x) @ h.T
     scale = np.abs(x @ h.T).max()
     assert np.abs(gradient * (w > 0)).max() < 1e-3 * scale
@@ -71,17 +72,19 @@ def test_solution_obeys_the_karush_kuhn_tucker_conditions():
 
 def test_matching_ignores_order_and_scale():
     h = np.random.default_rng(2).random((5, 30))
-    assert nmf.matched_cosine(h, (h * np.arange(1, 6)[:, None])[::-1]) == pytest.approx(1)
-    assert nmf.matched_cosine(np.eye(4)[:2], np.eye(4)[2:]) == 0
-    assert nmf.matched_cosine(h, np.zeros_like(h)) == 0
+    assert factorization.matched_cosine(h, (h * np.arange(1, 6)[:, None])[::-1]) == pytest.approx(1)
+    assert factorization.matched_cosine(np.eye(4)[:2], np.eye(4)[2:]) == 0
+    assert factorization.matched_cosine(h, np.zeros_like(h)) == 0
 
 
 def test_shuffling_units_permutes_the_columns_of_the_parts():
     """What the null relies on: shuffling data and shuffling their parts is the same."""
     cube, _ = planted(3)
     order = np.random.default_rng(3).permutation(45)
-    plain, shuffled = (nmf.parts(x, 3, seed=0, starts=3)[0][1] for x in (cube.mean(1), cube.mean(1)[:, order]))
-    assert nmf.matched_cosine(plain[:, order], shuffled) > 0.999
+    plain, shuffled = (
+        factorization.parts(x, 3, seed=0, starts=3)[0][1] for x in (cube.mean(1), cube.mean(1)[:, order])
+    )
+    assert factorization.matched_cosine(plain[:, order], shuffled) > 0.999
 
 
 def test_description_of_planted_parts():
@@ -94,7 +97,7 @@ def test_description_of_planted_parts():
     assert reproduced["value"] > 0.95
     assert reproduced["p_value"] == pytest.approx(1 / 1001)
     assert reproduced["ci_low"] < reproduced["value"] <= reproduced["ci_high"] <= 1
-    assert nmf.matched_cosine(details.part.values, truth) > 0.97
+    assert factorization.matched_cosine(details.part.values, truth) > 0.97
     assert int(details.chosen_rank) == 3
     weight, part = details.weight.values, details.part.values
     assert np.all(np.diff(weight.sum(0)) <= 0)
@@ -116,15 +119,15 @@ def test_negative_values_follow_the_policy():
     with pytest.raises(UserError, match="nmf-loss=frobenius: .* of 24 units have negative mean responses"):
         nmf.describe(recording(cube), "nmf-loss=frobenius", seed=0)
     x = cube.mean(1)
-    np.testing.assert_array_equal(nmf.non_negative(x, "rectify"), np.maximum(x, 0))
-    shifted = nmf.non_negative(x, "shift")
+    np.testing.assert_array_equal(factorization.non_negative(x, "rectify"), np.maximum(x, 0))
+    shifted = factorization.non_negative(x, "shift")
     np.testing.assert_allclose(shifted.min(0), np.maximum(x.min(0), 0))
     np.testing.assert_allclose(np.diff(shifted, axis=0), np.diff(x, axis=0), atol=1e-12)
     rows, details = nmf.describe(recording(cube), "nmf-loss=frobenius-negative=rectify", seed=0)
     assert details.attrs["negative"] == "rectify"
     assert np.isfinite([row["value"] for row in rows]).all()
     with pytest.raises(UserError, match="use one of refuse, rectify, shift"):
-        nmf.non_negative(x, "clip")
+        factorization.non_negative(x, "clip")
 
 
 def test_almost_silent_populations_are_described():

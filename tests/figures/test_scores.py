@@ -132,9 +132,9 @@ def test_scores_are_in_units_of_the_ceiling_and_distances_on_the_way_to_it():
         (row(value=-0.1, ceiling_low=0.5, ceiling_high=0.5), -0.2, False),
         (row(value=0.2), 0.2, True),
         (row(value=0.2, ceiling_low=-0.2, ceiling_high=-0.1), 0.2, True),
-        (row(measure=ANGLE, value=1.1, null_mean=1.5, ceiling_low=1.0, ceiling_high=0.7), 0.5, False),
-        (row(measure=ANGLE, value=1.5, null_mean=1.5, ceiling_low=1.0, ceiling_high=0.7), 0.0, False),
-        (row(measure=ANGLE, value=0.7, null_mean=1.5, ceiling_low=1.0, ceiling_high=0.7), 1.0, False),
+        (row(measure=ANGLE, value=1.1, null_mean=1.5, ceiling_low=0.7, ceiling_high=1.0), 0.5, False),
+        (row(measure=ANGLE, value=1.5, null_mean=1.5, ceiling_low=0.7, ceiling_high=1.0), 0.0, False),
+        (row(measure=ANGLE, value=0.7, null_mean=1.5, ceiling_low=0.7, ceiling_high=1.0), 1.0, False),
         # Half a bracket is none.
         (row(value=0.2, ceiling_high=0.4), 0.2, True),
         (row(measure=ANGLE, value=1.2, null_mean=1.5), 0.2, True),

@@ -239,6 +239,5 @@ def test_evaluation_of_a_planted_rotation():
     y = x @ rotation(rng, 5) + 0.3 * rng.standard_normal((8, 20, 5))
     found = similarity.evaluate(x, y, ANGULAR, exchangeable="stimulus")
     assert found["p_value"] < 0.01
-    assert np.isfinite([found["ceiling_low"], found["ceiling_high"]]).all()
-    # With two repeats a half has no covariance, and there is no ceiling.
-    assert np.isnan(similarity.evaluate(x, y[:2], ANGULAR, exchangeable="stimulus")["ceiling_low"])
+    # Halves of the trials have noise, a network has none: how far they are apart says nothing of a model.
+    assert np.isnan([found["ceiling_low"], found["ceiling_high"]]).all()

@@ -6,6 +6,7 @@ network as a whole: the best layer is chosen on one half of the stimuli and scor
 network with many layers has no advantage over one with few.
 """
 
+import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
@@ -71,7 +72,10 @@ def compare(
     opened = with_control(opened, None if control is None else stacked(control, stimuli))
     plan = plan_of(recording, stimuli, name)
     candidates = stacked(activations, stimuli, units=opened.info["units"])
-    smallest = min(part.sizes["unit"] for _, part in regions(recording)) if "unit" in recording.dims else None
+    smallest = None
+    if "unit" in recording.dims:
+        parts = [part.coords["animal"].values for _, part in regions(recording)]
+        smallest = min(np.unique(part, return_counts=True)[1].min() for part in parts)
     rows, draws = [], {}
     for region, time, part in moments(recording):
         target = target_of(part, stimuli)
@@ -160,12 +164,7 @@ def evaluated(opened: Measure, target: Target, candidates: Grams, plan, smallest
     targets = [target]
     if target.grams is not None and (opened.steps.sample or opened.steps.responses):
         targets = [
-            Target(
-                target.animals,
-                grams=sample,
-                pooled=target.pooled,
-                sources=None if opened.steps.sample else target.sources,
-            )
+            dataclasses.replace(target, grams=sample, sources=None if opened.steps.sample else target.sources)
             for sample in steps.samples(opened, target.grams, smallest)
         ]
     return evaluation.average([_by_candidate(opened, one, candidates, plan) for one in targets])

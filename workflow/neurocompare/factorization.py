@@ -113,7 +113,13 @@ def matched_cosine(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def bi_cross_validation(
-    x: np.ndarray, ranks: np.ndarray, *, seed: int, loss: str = "frobenius", partitions: int = PARTITIONS
+    x: np.ndarray,
+    ranks: np.ndarray,
+    *,
+    seed: int,
+    loss: str = "frobenius",
+    partitions: int = PARTITIONS,
+    iterations: int = MAXIMUM,
 ) -> np.ndarray:
     """Predict held-out blocks of stimuli × units (Owen & Perry 2009, Ann. Appl. Stat. 3:564, section 5).
 
@@ -133,6 +139,8 @@ def bi_cross_validation(
         Loss of the fit and of the prediction.
     partitions : int
         Number of random partitions.
+    iterations : int
+        At most so many for a fit.
 
     Returns
     -------
@@ -152,7 +160,9 @@ def bi_cross_validation(
                 rest = x[~rows][:, ~columns]
                 # With one start, a local minimum at the true rank now and then makes a larger one look better.
                 starts = rng.integers(2**31, size=STARTS).tolist()
-                fits = [fit(rest, rank, loss, random_state=start, loose=True) for start in starts]
+                fits = [
+                    fit(rest, rank, loss, random_state=start, loose=True, iterations=iterations) for start in starts
+                ]
                 w, h = min(fits, key=lambda pair, rest=rest: loss_of(rest, pair[0] @ pair[1], loss))
                 # Parts that fit nothing but rounding errors would give weights without bound.
                 size = np.linalg.norm(w, axis=0) * np.linalg.norm(h, axis=1)
@@ -191,6 +201,7 @@ def fit(
     start=None,
     random_state: int | None = None,
     loose: bool = False,
+    iterations: int = MAXIMUM,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Factorise once, from given factors or from a random start.
 
@@ -208,6 +219,8 @@ def fit(
         Seed of a random start.
     loose : bool
         Whether to stop early, for fits that are only compared with others.
+    iterations : int
+        At most so many.
 
     Returns
     -------
@@ -220,7 +233,7 @@ def fit(
         solver=_SOLVER[loss],
         beta_loss=loss,
         tol=1e-4 if loose else _TOLERANCE[loss],
-        max_iter=MAXIMUM,
+        max_iter=iterations,
         random_state=random_state,
     )
     with warnings.catch_warnings():

@@ -232,10 +232,10 @@ def _statistics(measure, evaluation, members, stimuli, plan) -> tuple[dict[str, 
 def _selected_rows(measure, found, chosen, seeds, halved, plan) -> list[dict]:
     """Rows of the network as a whole: like the first animal's, without what belongs to a score on all stimuli."""
     value, draws = chosen[0].mean(0), chosen[1].mean(1)
-    low = high = np.full(len(seeds), np.nan)
+    low, high, claim = np.full(len(seeds), np.nan), np.full(len(seeds), np.nan), ""
     if halved:
         estimate = _interval(measure, *chosen, plan)
-        low, high = estimate.low, estimate.high
+        low, high, claim = estimate.low, estimate.high, f"new {estimate.claim}"
     absent = dict.fromkeys(
         (
             *("ceiling_low", "ceiling_high", "ceiling_chronological", "inter_animal", "null_mean", "null_high"),
@@ -252,6 +252,7 @@ def _selected_rows(measure, found, chosen, seeds, halved, plan) -> list[dict]:
             status = ["undefined" if halved else "too_few_stimuli_to_select"]
         own = {"seed": seed, "layer": "selected", "value": value[s], "ci_low": low[s], "ci_high": high[s]}
         own |= {"ceiling_kind": "", "influential_stimulus": "", "status": ";".join(status)}
+        own |= {"claim": claim}
         rows.append(found[0] | absent | own)
     return rows
 

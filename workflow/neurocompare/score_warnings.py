@@ -116,7 +116,6 @@ def _checks(scores: pd.DataFrame) -> Iterator[Found]:
         mine = recommended == text
         short[mine] = falls_short(text, scores[mine])
     yield "below_recommendation", short, lambda rows: f"recommended: {recommended[rows.index[0]]}; {_here(rows)}"
-    # The lower bound of a distance is the larger number.
     # The worse bound is the one from halves: of a distance, the higher.
     late, low, high = (scores[f"ceiling_{name}"] for name in ("chronological", "low", "high"))
     yield "drift", (late < DRIFT * low).where(~distance, late * DRIFT > high), _drift

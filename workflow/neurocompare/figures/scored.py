@@ -177,7 +177,7 @@ def scaled(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     Returns
     -------
     scaled : Series of float
-        For a score the fraction of the ceiling, of a bracket its upper end; for a distance d the part
+        For a score the fraction of the ceiling, of a bracket its better end; for a distance d the part
         ``(null − d) / (null − ceiling)`` of the way from the mean of the null to the ceiling. Without a
         ceiling, the raw score, or ``(null − d) / null``.
     raw : Series of bool
@@ -185,8 +185,9 @@ def scaled(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """
     distance = rows["measure"].map(lower_is_better).astype(bool)
     gained = (rows["null_mean"] - rows["value"]).where(distance, rows["value"])
-    high = rows["ceiling_high"].where(rows["ceiling_low"].notna())
-    whole = (rows["null_mean"] - high).where(distance, high)
+    both = rows["ceiling_low"].notna() & rows["ceiling_high"].notna()
+    best = rows["ceiling_low"].where(distance, rows["ceiling_high"]).where(both)
+    whole = (rows["null_mean"] - best).where(distance, best)
     raw = ~(whole > 0)
     return gained / whole.mask(raw, rows["null_mean"].where(distance, 1.0)), raw
 

@@ -3,7 +3,8 @@
 Three kinds, and every score says which it has. Where the noise that two halves of the trials do not
 share leaves an inner product unbiased, the ceiling is an *estimate*. Everywhere else it is a *bracket*
 of two bounds, from halves of the trials or from animals that are left out. A measure that corrects for
-noise has the ceiling *one*.
+noise has the ceiling *one*. Below a reliability of .3 there is none, and none for measures that look at a
+recording in another way than at a network, which has no noise: halves of trials then say nothing of a model.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from neurocompare.similarity.sampling import split_half
 from neurocompare.similarity.trials import SPLITS, Trials
 
 LEAST_RELIABILITY = 0.3
-"""Below this correlation of the responses in two halves an estimated ceiling is too uncertain to divide by."""
+"""Below this correlation of the responses in two halves no ceiling is given."""
 
 _PART = 1 / np.sqrt(2)
 
@@ -46,6 +47,7 @@ class Ceiling:
 
 
 NONE = Ceiling()
+CORRECTED = "corrected"
 
 
 def average(ceilings: Sequence[Ceiling]) -> Ceiling:
@@ -109,11 +111,11 @@ def of_trials(measure: Measure, y: Reduced) -> Ceiling:
     Ceiling
         NaN without repeats, and where the halves agree too little for an estimate.
     """
-    if measure.ceiling == "one":
-        return Ceiling(1.0, 1.0, "corrected")
     trials = y.grams.trials[0] if y.grams is not None and y.grams.trials is not None else None
-    if trials is None or not trials.repeated():
+    if measure.ceiling == "none" or trials is None or _reliability(trials) < LEAST_RELIABILITY:
         return NONE
+    if measure.ceiling == "one":
+        return Ceiling(1.0, 1.0, CORRECTED)
     if measure.ceiling == "estimate":
         found, late = (_estimate(measure, y, trials, chronological=late) for late in (False, True))
         return Ceiling(found, found, "estimate (trials)", late)
@@ -122,16 +124,21 @@ def of_trials(measure: Measure, y: Reduced) -> Ceiling:
     return bracket(measure, low, high, "bracket (trials)", late)
 
 
-def _estimate(measure: Embedded, y: Reduced, trials: Trials, *, chronological: bool) -> float:
-    """√(⟨A, B⟩ / ⟨M, M⟩): the truth scores ⟨M, S⟩ / √(⟨M, M⟩⟨S, S⟩), and ⟨A, B⟩ and ⟨M, S⟩ have the mean ⟨S, S⟩.
+def _reliability(trials: Trials) -> float:
+    """The mean correlation of responses in two halves of the trials; minus infinity without halves.
 
-    Where halves of the trials hardly agree, the first term is too uncertain for a root of it. What counts is
-    the agreement of responses: that of kernels or RDMs falls with the dimensionality as well.
+    Where halves hardly agree, noise decides what their scores are, and an estimate is the root of almost nothing.
+    What counts is the agreement of responses: that of kernels or RDMs falls with the dimensionality as well.
     """
-    splits = trials.halves(chronological=chronological)
-    reliability = np.mean([split_half(*(trials.mean(half) for half in split)) for split in splits])
-    if not reliability >= LEAST_RELIABILITY:
-        return np.nan
+    splits = trials.halves()
+    if not splits:
+        return -np.inf
+    found = [split_half(*(trials.mean(half) for half in split)) for split in splits]
+    return float(np.nan_to_num(np.mean(found), nan=-np.inf))
+
+
+def _estimate(measure: Embedded, y: Reduced, trials: Trials, *, chronological: bool) -> float:
+    """√(⟨A, B⟩ / ⟨M, M⟩): the truth scores ⟨M, S⟩ / √(⟨M, M⟩⟨S, S⟩), and ⟨A, B⟩ and ⟨M, S⟩ have the mean ⟨S, S⟩."""
     between, own = measure.noise_terms(y, trials, chronological=chronological)
     return float(np.sqrt(between / own)) if between > 0 and own > 0 else np.nan
 
@@ -251,12 +258,15 @@ def _together(measure: Measure, y: Reduced, members: Sequence[int]) -> Reduced:
     if not {"isotropic scale", "affine"} & set(measure.info["invariances"].split(", ")):
         raise UserError("a population of all animals is larger than one of them, and this distance grows with size")
     grams = y.grams
+    if grams is None:
+        raise UserError("published RDMs have no units to be pooled")
+    # Animals count alike, however many units or however large responses they have.
+    sizes = {k: np.linalg.norm(grams.units[k] - grams.units[k].mean(0)) or 1.0 for k in members}
     if grams.trials is not None:
         first = grams.trials[members[0]]
-        return measure.reduced(
-            Grams.of_trials([first.with_values(np.hstack([grams.trials[k].values for k in members]))])
-        )
-    return measure.reduced(Grams.of([np.hstack([grams.units[k] for k in members])]))
+        values = np.hstack([grams.trials[k].values / sizes[k] for k in members])
+        return measure.reduced(Grams.of_trials([first.with_values(values)]))
+    return measure.reduced(Grams.of([np.hstack([grams.units[k] / sizes[k] for k in members])]))
 
 
 def inter_animal(measure: Measure, y: Reduced) -> float:

@@ -170,6 +170,10 @@ class CKA(Embedded):
         ]
         return self._weighted(Reduced(parts[0]), Reduced(parts[1]), weights)
 
+    def average(self, rdms: np.ndarray) -> np.ndarray | None:
+        """See `Embedded.average`: kernels of unit self-term have the best mean score when they are averaged."""
+        return np.mean(self.embed(rdms), axis=0) if self.controllable else None
+
     def warnings(self, part: Kernel) -> list[str]:
         """Tell whether an RBF kernel holds hardly anything but its bandwidth; see `Measure.warnings`."""
         if self.kernel != "rbf":

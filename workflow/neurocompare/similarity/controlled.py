@@ -38,12 +38,20 @@ class Controlled(Embedded):
         self.measure, self.name, self.steps = measure, measure.name, measure.steps
         self.info = measure.info | {"low": -1.0, "invariances": measure.info["invariances"]}
         self.permutations, self.resamples, self.splits = measure.permutations, measure.resamples, measure.splits
-        self.influence = measure.influence
+        self.influence, self.instead = measure.influence, measure.instead
         self.control = measure.reduce(control)
 
     def matrices(self, grams: Grams) -> np.ndarray:
         """See `Embedded.matrices`."""
         return self.measure.matrices(grams)
+
+    def require_response(self, response: str) -> None:
+        """See `Measure.require_response`."""
+        self.measure.require_response(response)
+
+    def average(self, rdms: np.ndarray) -> np.ndarray | None:
+        """See `Embedded.average`: the best average is that of the measure without control, or close to it."""
+        return self.measure.average(rdms)
 
     def reduce(self, grams: Grams) -> list[Kernel]:
         """See `Measure.reduce`."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neurocompare.errors import UserError
 from neurocompare.inference import hierarchy
 from neurocompare.inference.resampling import Plan
 from neurocompare.similarity import ceilings
@@ -137,7 +138,10 @@ def evaluate(measure: Measure, target: Target, candidates: Grams, plan: Plan) ->
     single = [*ceilings.of_animals(measure, y, members), *[ceilings.NONE] * target.pooled]
     together = ceilings.average([single[k] for k in members])
     if target.rdms is None:
-        single = [ceilings.of_trials(measure, y[k : k + 1]) for k in range(len(y))]
+        single = [measure.trial_ceiling(y[k : k + 1]) for k in range(len(y))]
+        if measure.ceiling == "one":
+            # The other animals are noisy models; a score that corrects for noise can be above what they score.
+            together = ceilings.average([single[k] for k in target.members])
     return Evaluation(
         value=value,
         draws=measure.draws(x, y, value, plan),
@@ -185,8 +189,12 @@ def unit_draws(measure: Measure, x: Reduced, target: Target, value: np.ndarray) 
         weights = hierarchy.unit_weights(animal, session, UNIT_RESAMPLES, name=target.animals[k])
         for start in range(0, UNIT_RESAMPLES, 20):
             rows = slice(start, start + 20)
-            resampled = measure.reduced(hierarchy.weighted_grams(target.grams.units[k], weights[rows]))
-            draws[rows, k] = measure.scores(x, resampled)
+            try:
+                resampled = measure.reduced(hierarchy.weighted_grams(target.grams.units[k], weights[rows]))
+                draws[rows, k] = measure.scores(x, resampled)
+            except UserError:
+                # Some measures are void for so few different units, or need more than Gram matrices.
+                return None
         draws[:, k] += value[k] - draws[:, k].mean(0)
     return draws
 

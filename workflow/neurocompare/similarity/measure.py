@@ -54,8 +54,9 @@ class Measure:
         How many shuffles of the stimuli it can afford.
     resamples : int
         How many resamples of the stimuli it can afford.
-    ceiling : {"bracket", "estimate", "one"}
-        Whether its noise ceiling is two bounds, an estimate, or one because noise is corrected for.
+    ceiling : {"bracket", "estimate", "one", "none"}
+        Whether its noise ceiling is two bounds, an estimate, one because noise is corrected for, or can't be had from
+        halves of the trials, because these are looked at in another way than a network.
     splits : int
         From how many halves of the trials its ceiling can afford to be taken.
     instead : str
@@ -232,7 +233,10 @@ class Measure:
         try:
             return self.scores(self.reduced(x.grams.take(stimuli)), self.reduced(y.grams.take(stimuli)))
         except UserError:
-            return np.full((len(y), len(x)), np.nan)
+            if len(x) == 1:
+                return np.full((len(y), 1), np.nan)
+            # Void for one candidate does not mean void for all.
+            return np.hstack([self.scores_of(x[k : k + 1], y, stimuli) for k in range(len(x))])
 
     def null(self, x: Reduced, y: Reduced, permutations: np.ndarray) -> Scores:
         """Score with the stimuli of the targets shuffled.

@@ -102,6 +102,9 @@ class RSA(Embedded):
         )
         if self.distance in _WHITENED and self.noise == "full":
             self.instead = "noise=diagonal in the id"
+        if self.distance in _WHITENED and self.noise != "none":
+            # A network is not whitened: halves of the trials, which are, agree more than the truth does.
+            self.ceiling = "none"
         if crossed and self.comparator in _LINEAR:
             # Without a noise covariance, which halves of the trials would estimate differently, the RDM of a
             # half has the mean of the whole one.

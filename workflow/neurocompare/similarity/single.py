@@ -39,18 +39,21 @@ def evaluated(x, y, measure: Measure, exchangeable: str | None, control, groups:
     if exchangeable is None:
         raise UserError("say what may be exchanged: exchangeable='stimulus', 'condition', 'block' or 'shift'")
     candidates, target, *controls = inputs.grams(x, y, *([] if control is None else [control]), measure=measure)
-    measure = with_control(measure, controls[0] if controls else None)
+    if isinstance(y, xr.DataArray):
+        refusals.pooled_trials(measure, y.attrs["simultaneous"], "y")
     n = target.gram.shape[1]
     if n < measure.info["minimum_stimuli"]:
         raise UserError(f"{measure.name} needs at least {measure.info['minimum_stimuli']} stimuli, got {n}")
     measure.require_repeats(target, "y")
-    if isinstance(y, xr.DataArray):
-        refusals.pooled_trials(measure, y.attrs["simultaneous"], "y")
     refusals.without_null(measure, groups.get("permutations", resampling.PERMUTATIONS))
     plan = resampling.plan("evaluate", n, exchangeable, **groups)
     if exchangeable == "condition" and "time" in groups:
         conditions = exchange.of_conditions(groups["condition"], groups["time"])
-        candidates, target = (_without_common_time_course(grams, conditions) for grams in (candidates, target))
+        # Of the control as well: else the common course is all that it controls for.
+        candidates, target, *controls = (
+            _without_common_time_course(grams, conditions) for grams in (candidates, target, *controls)
+        )
+    measure = with_control(measure, controls[0] if controls else None)
     found = evaluation.average(
         [measure.evaluate(Target(("y",), grams=sample), candidates, plan) for sample in steps.samples(measure, target)]
     )

@@ -15,6 +15,8 @@ from different folds (blocks, wherever there are enough of them); so it is compu
 
 Where C_ii ≤ 0 nothing of the response to that stimulus was reproduced. It has no correlation with others, is
 left out of every comparison, and is counted. Such stimuli are not shuffled either.
+
+Noise no longer biases the order of the correlations, but it still blurs it: the ceiling is a bracket, not one.
 """
 
 from collections.abc import Iterator
@@ -70,7 +72,7 @@ class SSM(Embedded):
             minimum_stimuli=MINIMUM_STIMULI,
             unbiased=True,
             repeats=2 if self.corrected else 0,
-            recommended="1000 units, few of which suffice only without noise" if self.corrected else "1000 units",
+            recommended="1000 units",
         )
 
     def matrices(self, grams: Grams) -> np.ndarray:

@@ -120,7 +120,7 @@ class Stochastic(Measure):
 
     permutations = resamples = 200
     instead = "procrustes-angular, which compares mean responses"
-    splits = 3
+    ceiling = "none"
 
     def __init__(self, words: str, options: dict[str, str]):
         if words not in MEASURES or set(options) - {"alpha"}:
