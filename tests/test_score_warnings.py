@@ -64,7 +64,7 @@ CASES = {
     ),
     "no interval": (row(status="interval_undefined"), ["interval_undefined"]),
     "no ceiling": (row(status="ceiling_undefined;undefined_resamples=3"), ["ceiling_undefined", "undefined_resamples"]),
-    "stimuli left out": (row(status="ok;4_stimuli_not_reproduced"), ["stimuli_not_reproduced"]),
+    "stimuli left out": (row(status="ok;stimuli_not_reproduced=4"), ["stimuli_not_reproduced"]),
     "a reason that is not known here": (row(status="something_new"), ["something_new"]),
 }
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import signal, stats
 
-from neurocompare import similarity
+from neurocompare import representation, similarity
 from neurocompare.description.reliability import spearman_brown
 from neurocompare.errors import UserError
 from neurocompare.inference import corrections, exchange, resampling, twofactor
@@ -266,3 +266,27 @@ def test_many_comparisons_are_corrected():
     p_values = np.array([0.01, 0.02, 0.03, 0.9])
     assert np.all(corrections.holm(p_values) >= corrections.benjamini_hochberg(p_values))
     assert np.all(corrections.benjamini_hochberg(p_values) >= p_values)
+
+
+def test_what_a_recording_declares_is_not_overruled():
+    rng = np.random.default_rng(0)
+    shown = np.repeat([f"s{k:02d}" for k in range(24)], 3)
+    recording = representation.responses(
+        rng.standard_normal((72, 6)),
+        presentation={"stimulus": shown, "repeat": np.tile(np.arange(3), 24), "block": np.repeat(np.arange(12), 6)},
+        unit={"unit_id": [f"u{k}" for k in range(6)]} | {c: ["x"] * 6 for c in ("area", "animal", "session")},
+        attributes=dict.fromkeys(("source", "citation", "license"), "none")
+        | {"response": "dF/F", "exchangeable": "block", "simultaneous": False, "sha256": {"none": "0" * 64}},
+    )
+    x = rng.standard_normal((24, 5))
+    found = similarity.evaluate(x, recording, SONG)
+    assert found["claim"] == "new blocks" and np.isfinite(found["p_value"])
+    with pytest.raises(UserError, match="^y declares exchangeable=block, and stimulus was asked for"):
+        similarity.evaluate(x, recording, SONG, exchangeable="stimulus")
+    with pytest.raises(UserError, match="unknown argument of evaluate 'series'"):
+        similarity.evaluate(x, recording, SONG, series=3)
+    for call in (similarity.score, similarity.evaluate):
+        with pytest.raises(UserError, match="were not recorded together"):
+            call(x, recording, "stochastic-angular")
+    with pytest.raises(UserError, match="^x: expected real numbers"):
+        similarity.score([["a"]], recording, SONG)

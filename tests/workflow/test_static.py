@@ -192,3 +192,9 @@ def test_the_readme_lists_the_measures_as_they_declare_themselves():
     readme = (TOP / "README.md").read_text(encoding="utf-8")
     shown = readme.split("<!-- measures -->\n")[1].split("<!-- end of measures -->")[0]
     assert shown == similarity.markdown(), "run `make measures`"
+
+
+def test_every_row_of_the_table_of_measures_fills_its_columns():
+    rows = similarity.markdown().strip().splitlines()
+    assert {row.count("|") for row in rows} == {rows[0].count("|")}
+    assert any("| yes | yes |" in row for row in rows) and any("| no | no |" in row for row in rows)

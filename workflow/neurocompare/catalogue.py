@@ -335,6 +335,9 @@ def _check_study(catalogue: Catalogue, name: str) -> None:
         catalogue.network(network)
     for measure in study["measures"]:
         module_of(measure)
+        control = parse(measure)[1].get("partial")
+        if control is not None:
+            catalogue.network(control)
     for description in study["descriptions"]:
         module_of(description, DESCRIPTION_PACKAGES)
     for recovery in study["recoveries"]:

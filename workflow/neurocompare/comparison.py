@@ -129,15 +129,7 @@ def plan_of(recording: xr.DataArray, stimuli: np.ndarray, name: str) -> resampli
     exchangeable = recording.attrs["exchangeable"]
     if exchangeable != "block" or "presentation" not in recording.dims:
         return resampling.plan(name, len(stimuli), exchangeable, shift=recording.attrs.get("shift"))
-    index, block = trials.trial_index(recording, stimuli), recording.coords["block"].values
-    held = [np.unique(block[index == k]) for k in range(len(stimuli))]
-    several = [stimuli[k] for k, blocks in enumerate(held) if len(blocks) > 1]
-    if several:
-        raise UserError(
-            f"recording '{name}' declares exchangeable=block, but stimulus '{several[0]}' was shown in several blocks: "
-            "its mean over them belongs to none; declare exchangeable=stimulus if the order of stimuli was random"
-        )
-    return resampling.plan(name, len(stimuli), exchangeable, block=np.concatenate(held))
+    return resampling.plan(name, len(stimuli), exchangeable, block=trials.block_of_stimuli(recording, stimuli, name))
 
 
 def evaluated(opened: Measure, target: Target, candidates: Grams, plan, smallest: int | None = None):

@@ -160,7 +160,7 @@ def rows(
         for k, (seed, layer) in enumerate((s, name) for s in seeds for name in layers):
             row = {name: column[k] for name, column in statistics.items()}
             counted = {name: row.pop(name) for name in ("undefined_units", "undefined_resamples")}
-            status = _status(target, animal, row, ceiling) + _counted(**counted)
+            status = _status(measure, target, animal, row, ceiling) + _counted(**counted)
             status += "".join(f";{warning}" for warning in (*evaluation.warnings[k], *flag))
             found.append(
                 common
@@ -257,7 +257,7 @@ def _selected_rows(measure, found, chosen, seeds, halved, plan) -> list[dict]:
     return rows
 
 
-def _status(target: Target, animal: str, row: dict, ceiling: Ceiling) -> str:
+def _status(measure: Measure, target: Target, animal: str, row: dict, ceiling: Ceiling) -> str:
     """Give all reasons for what a row lacks, or ok."""
     if not np.isfinite(row["value"]):
         return "undefined"
@@ -266,7 +266,9 @@ def _status(target: Target, animal: str, row: dict, ceiling: Ceiling) -> str:
         if target.rdms is not None:
             reasons.append("mean_rdm" if animal == "mean RDM" else "single_rdm")
         else:
-            reasons.append("ceiling_undefined" if target.grams.trials[0].repeated() else "no_repeats")
+            repeated = target.grams.trials[0].repeated()
+            designed = "no_ceiling_by_trials" if measure.ceiling == "none" else "ceiling_undefined"
+            reasons.append(designed if repeated else "no_repeats")
     reasons += ["interval_undefined"] * (not np.isfinite(row["ci_low"]))
     reasons += ["null_undefined"] * (not np.isfinite(row["null_high"]))
     return ";".join(reasons or ["ok"])

@@ -40,6 +40,7 @@ ADVICE = {
     "undefined_resamples": "resamples without a score were left out of the interval: trust it less, the more there are",
     "undefined_units": "units without a score, mostly silent ones, were left out: say how many",
     "too_few_stimuli_to_select": "there are too few stimuli to choose a layer on half of them: compare single layers",
+    "no_ceiling_by_trials": "halves of the trials are no ceiling of this measure: compare it with inter_animal",
     "constant_units": "units that do not vary were left out of the matching: say how many",
     "unstable_parts": "other seeds find other parts: don't interpret single parts, and take the score as rough",
     "stimuli_not_reproduced": "these stimuli have no reproducible response and were left out: say how many",

@@ -110,3 +110,36 @@ def of_recording(recording: xr.DataArray, stimuli: np.ndarray) -> Trials:
         raise UserError(f"stimulus '{stimuli[counts.argmin()]}' has no trial to average")
     blocks = recording.coords["block"].values
     return Trials(recording.values[used], index[used], blocks[used], len(stimuli))
+
+
+def block_of_stimuli(recording: xr.DataArray, stimuli: np.ndarray, name: str) -> np.ndarray:
+    """Find the block in which every stimulus was shown.
+
+    Parameters
+    ----------
+    recording : DataArray
+        Responses.
+    stimuli : array of str of shape (n_stimuli,)
+        The stimuli.
+    name : str
+        The id of the recording.
+
+    Returns
+    -------
+    array of int of shape (n_stimuli,)
+        The block of each.
+
+    Raises
+    ------
+    UserError
+        If a stimulus was shown in several blocks.
+    """
+    index, block = trial_index(recording, stimuli), recording.coords["block"].values
+    held = [np.unique(block[index == k]) for k in range(len(stimuli))]
+    several = [stimuli[k] for k, blocks in enumerate(held) if len(blocks) > 1]
+    if several:
+        raise UserError(
+            f"recording '{name}' declares exchangeable=block, but stimulus '{several[0]}' was shown in several blocks: "
+            "its mean over them belongs to none; declare exchangeable=stimulus if the order of stimuli was random"
+        )
+    return np.concatenate(held)

@@ -161,14 +161,12 @@ def markdown() -> str:
         needs = [f"{info['minimum_stimuli']} stimuli"]
         needs += [f"{info['repeats']} repeats"] if info["repeats"] else []
         needs += ["units"] if info["units"] else []
-        cells = [
-            name,
-            row["summary"],
-            f"{limits[0]} to {limits[1]}",
-            info["direction"],
-            "yes" if info["metric"] else "",
-        ]
-        lines.append("| " + " | ".join([*cells, info["invariances"], ", ".join(needs)]) + " |")
+        scale = " to ".join(limits) + ("" if info["unit"] == "1" else f" ({info['unit']})")
+        marks = ["yes" if info[field] else "no" for field in ("symmetric", "metric")]
+        chance = set(row["unbiased"])
+        marks.append("but for cosines and Bures" if len(chance) > 1 else "yes" if True in chance else "no")
+        cells = [name, row["summary"], scale, info["direction"], *marks, info["invariances"], ", ".join(needs)]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

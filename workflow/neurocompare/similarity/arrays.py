@@ -229,32 +229,6 @@ def checked(x: np.ndarray, name: str) -> np.ndarray:
     return x
 
 
-def checked_pair(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Check two representations and that they have the same stimuli.
-
-    Parameters
-    ----------
-    x : array of shape (n_stimuli, n_units_x)
-        One representation.
-    y : array of shape (n_stimuli, n_units_y)
-        The other.
-
-    Returns
-    -------
-    tuple of two arrays
-        Both as float64.
-
-    Raises
-    ------
-    UserError
-        As `checked`, or if the numbers of stimuli differ.
-    """
-    x, y = checked(x, "x"), checked(y, "y")
-    if len(x) != len(y):
-        raise UserError(f"x has {len(x)} stimuli and y has {len(y)}; give the same stimuli in the same order")
-    return x, y
-
-
 def require_stimuli(n: int, minimum: int, what: str) -> None:
     """Refuse a number of stimuli for which a measure is not defined.
 

@@ -8,6 +8,7 @@ from neurocompare.errors import UserError
 from neurocompare.inference import trials as recorded
 from neurocompare.similarity.arrays import Grams, checked
 from neurocompare.similarity.measure import Measure
+from neurocompare.similarity.refusals import pooled_trials
 from neurocompare.similarity.trials import Trials
 
 
@@ -40,6 +41,7 @@ def grams(*given: np.ndarray | xr.DataArray, measure: Measure | None = None) -> 
             raise UserError("a published RDM has no responses: compare it in a study, by an rsa measure")
         if measure is not None:
             measure.require_response(str(array.attrs["response"]))
+            pooled_trials(measure, array.attrs["simultaneous"], "given")
         seen = np.unique(array.coords["stimulus"].values.astype(str))
         shared = seen if shared is None else np.intersect1d(shared, seen)
     if shared is not None and len(shared) == 0:
@@ -49,7 +51,8 @@ def grams(*given: np.ndarray | xr.DataArray, measure: Measure | None = None) -> 
         first, other = found[0].gram.shape[1], stack.gram.shape[1]
         if first != other:
             raise UserError(
-                f"x has {first} stimuli and {'xyz'[min(k, 2)]} has {other}; give the same stimuli in the same order"
+                f"x has {first} stimuli and {'xyz'[min(k, 2)]} has {other}; give the same stimuli in the same order "
+                "(arrays are (n_stimuli, n_units) or (n_repeats, n_stimuli, n_units))"
             )
     return found
 
@@ -57,7 +60,13 @@ def grams(*given: np.ndarray | xr.DataArray, measure: Measure | None = None) -> 
 def _of(item: np.ndarray | xr.DataArray, name: str, stimuli: np.ndarray | None) -> Grams:
     if isinstance(item, xr.DataArray):
         return Grams.of_trials([recorded.of_recording(item, stimuli)])
-    array = np.asarray(item, dtype=float)
+    try:
+        array = np.asarray(item)
+        if array.dtype.kind == "c":
+            raise TypeError("complex numbers")
+        array = array.astype(float)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{name}: expected real numbers of shape (n_stimuli, n_units); got {error}") from error
     if array.ndim != 3:
         return Grams.of([checked(array, name)])
     if 0 in array.shape:

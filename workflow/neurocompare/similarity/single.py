@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurocompare.errors import UserError
-from neurocompare.inference import exchange, resampling, twofactor
+from neurocompare.errors import UserError, unknown
+from neurocompare.inference import exchange, resampling, trials, twofactor
 from neurocompare.similarity import evaluation, inputs, refusals, steps
 from neurocompare.similarity.arrays import Grams
 from neurocompare.similarity.controlled import with_control
@@ -34,19 +34,29 @@ def evaluated(x, y, measure: Measure, exchangeable: str | None, control, groups:
     Series
         The score, with noise ceiling, null and interval.
     """
-    if exchangeable is None and isinstance(y, xr.DataArray):
-        exchangeable = y.attrs["exchangeable"]
+    known = {"condition", "time", "block", "shift", "bootstraps", "permutations", "partitions"}
+    for name in groups:
+        if name not in known:
+            raise unknown("argument of evaluate", name, known)
+    if isinstance(y, xr.DataArray):
+        declared = y.attrs["exchangeable"]
+        if exchangeable not in (None, declared):
+            raise UserError(
+                f"y declares exchangeable={declared}, and {exchangeable} was asked for: leave the argument out, or "
+                "correct the attribute if the recording allows it"
+            )
+        exchangeable = declared
     if exchangeable is None:
         raise UserError("say what may be exchanged: exchangeable='stimulus', 'condition', 'block' or 'shift'")
     candidates, target, *controls = inputs.grams(x, y, *([] if control is None else [control]), measure=measure)
     if isinstance(y, xr.DataArray):
-        refusals.pooled_trials(measure, y.attrs["simultaneous"], "y")
+        groups = _declared(y, exchangeable, groups)
     n = target.gram.shape[1]
     if n < measure.info["minimum_stimuli"]:
         raise UserError(f"{measure.name} needs at least {measure.info['minimum_stimuli']} stimuli, got {n}")
     measure.require_repeats(target, "y")
     refusals.without_null(measure, groups.get("permutations", resampling.PERMUTATIONS))
-    plan = resampling.plan("evaluate", n, exchangeable, **groups)
+    plan = resampling.plan("y", n, exchangeable, **groups)
     if exchangeable == "condition" and "time" in groups:
         conditions = exchange.of_conditions(groups["condition"], groups["time"])
         # Of the control as well: else the common course is all that it controls for.
@@ -81,13 +91,22 @@ def evaluated(x, y, measure: Measure, exchangeable: str | None, control, groups:
     )
 
 
+def _declared(y: xr.DataArray, exchangeable: str, groups: dict) -> dict:
+    """Add what a recording itself says of its groups."""
+    if exchangeable == "shift" and "shift" in y.attrs:
+        return {"shift": int(y.attrs["shift"])} | groups
+    if exchangeable != "block" or "block" in groups:
+        return groups
+    return {"block": trials.block_of_stimuli(y, np.unique(y.coords["stimulus"].values.astype(str)), "y")} | groups
+
+
 def _without_common_time_course(grams: Grams, conditions: exchange.Groups) -> Grams:
     """What all conditions have in common at each time would survive their exchange, and pass for similarity."""
     if grams.trials is None:
         return Grams.of([exchange.without_common_time_course(x, conditions) for x in grams.units])
     removed = []
-    for trials in grams.trials:
-        mean = trials.mean()
+    for one in grams.trials:
+        mean = one.mean()
         common = mean - exchange.without_common_time_course(mean, conditions)
-        removed.append(trials.with_values(trials.values - common[trials.stimulus]))
+        removed.append(one.with_values(one.values - common[one.stimulus]))
     return Grams.of_trials(removed)

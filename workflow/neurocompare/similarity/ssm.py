@@ -137,7 +137,7 @@ class SSM(Embedded):
     def warnings(self, part: Kernel) -> list[str]:
         """Count the stimuli that are left out; see `Measure.warnings`."""
         count = left_out(part.matrix).sum()
-        return [f"{count}_stimuli_not_reproduced"] if count else []
+        return [f"stimuli_not_reproduced={count}"] if count else []
 
     def _weighted(self, x, y, weights):
         found = np.full((len(weights), len(y), len(x)), np.nan)
