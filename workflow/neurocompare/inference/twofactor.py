@@ -43,6 +43,13 @@ from neurocompare.inference.resampling import Plan
 FEW_ANIMALS = 5
 """With fewer the variance between animals is too uncertain for intervals to cover as often as they say."""
 
+MOST_REST = 10.0
+"""Up to this ratio of the second-order variance of draws to the jackknife's variance they are taken together. What
+pairs of stimuli do, without any influence of single ones, is mostly below; evenly spaced stimuli are far above."""
+
+LEAST_DEGREES = 2.0
+"""A variance from draws is never as uncertain as that of two differences."""
+
 LEAST_DEFINED = 0.5
 """Share of the draws that has to be defined."""
 
@@ -360,7 +367,7 @@ class _Square(NamedTuple):
 
     def degrees(self) -> np.ndarray:
         """Degrees of freedom after Satterthwaite."""
-        return _ratio(self.variance**2, self.uncertainty)
+        return np.maximum(_ratio(self.variance**2, self.uncertainty), LEAST_DEGREES)
 
 
 def _over_stimuli(
@@ -387,4 +394,7 @@ def _over_stimuli(
     uncertainty = variance * jackknife / degrees + rest**2 / (n_draws - 1)
     # A measure may be void for one stimulus less, and still be defined in most draws.
     known = np.isfinite(jackknife) & np.isfinite(rest)
+    # Where all stimuli have the same influence, as evenly spaced gratings have, what deviates from it is all there is:
+    # nothing is left to correct the draws by.
+    known &= rest <= MOST_REST * jackknife
     return _Square(*(np.where(known, *pair) for pair in zip((variance, uncertainty), known_from_draws, strict=True)))
