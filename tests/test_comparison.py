@@ -392,11 +392,13 @@ def test_units_of_several_sessions_are_resampled_as_well(rng):
     assert several["ci_high"] - several["ci_low"] > 1.2 * (one["ci_high"] - one["ci_low"])
 
 
-def test_a_layer_for_which_a_measure_is_void_does_not_refuse_the_others(rng):
+def test_a_layer_for_which_a_measure_is_void_does_not_refuse_the_others(rng, capsys):
     signal = rng.standard_normal((30, 8))
     flat = np.ones((30, 8))
     table, draws = compare(responses(signal[None] + rng.standard_normal((2, 30, 8))), activations([signal, flat]), RSA)
     assert table["status"].iloc[1] == "undefined;void"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: candidate 2 of 2 has no score: ") and "has no correlation" in line
     assert np.isfinite(table["value"].iloc[[0, 2]]).all()
     with pytest.raises(UserError, match="has no correlation"):
         compare(responses(rng.standard_normal((2, 30, 8))), activations([flat, flat]), RSA)

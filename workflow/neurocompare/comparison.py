@@ -7,6 +7,7 @@ network with many layers has no advantage over one with few.
 """
 
 import dataclasses
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -166,17 +167,19 @@ def _by_candidate(opened, target, candidates, plan):
     """Score all candidates at once or, where the measure is void for one of them, the others."""
     try:
         return opened.evaluate(target, candidates, plan)
-    except UserError as error:
+    except UserError:
         if len(candidates) == 1:
             raise
-        found, reason = [], error
+        found = []
         for k in range(len(candidates)):
             try:
                 found.append(opened.evaluate(target, candidates[k : k + 1], plan))
-            except UserError:
+            except UserError as error:
+                # To the log of the job: the table says only that there is no score.
+                print(f"warning: candidate {k + 1} of {len(candidates)} has no score: {error}", file=sys.stderr)
                 found.append(None)
         if not any(found):
-            raise reason from None
+            raise
         return evaluation.concatenated(found)
 
 
