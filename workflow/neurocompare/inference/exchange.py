@@ -200,22 +200,6 @@ def groups(
     return found
 
 
-def smallest_p(n_permutations: int) -> float:
-    """Return the smallest p-value that so many shuffles can give.
-
-    Parameters
-    ----------
-    n_permutations : int
-        Number of shuffles, the observed order not among them.
-
-    Returns
-    -------
-    float
-        1 / (n + 1).
-    """
-    return 1 / (n_permutations + 1)
-
-
 def permutations(grouped: Groups, n: int, rng: np.random.Generator) -> np.ndarray:
     """Shuffle groups.
 
