@@ -18,8 +18,8 @@ NAMES = {
     "stimuli": "number of stimuli",
     "animals": "number of animals",
     "repeats": "number of repeats",
-    "snr": "signal-to-noise ratio of a trial (variances)",
-    "spread": "difference between animals (log gain)",
+    "snr": "signal-to-noise ratio\nof a trial (variances)",
+    "spread": "difference between\nanimals (log gain)",
 }
 
 
