@@ -75,3 +75,10 @@ def test_parts_run_on_tiny_sizes(part):
     rows = importlib.import_module(f"bench_{part}").measure("tiny")
     assert rows
     assert all(np.isfinite(row.value) and row.value > 0 for row in rows)
+
+
+def test_ridge_is_compared_with_the_same_predictions_by_hand_on_tiny_sizes():
+    # It stops by itself where they differ.
+    rows = importlib.import_module("bench_encoding").measure("tiny")
+    assert {row.target for row in rows} == {"≤ 1.1", "≥ 10", "", "≤ 1"}
+    assert all(np.isfinite(row.value) and row.value >= 0 for row in rows)

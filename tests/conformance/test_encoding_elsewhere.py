@@ -7,7 +7,7 @@ import pytest
 from oracles import pair
 
 from neurocompare import similarity
-from neurocompare.prediction import ridge
+from neurocompare.prediction import encoding, ridge
 
 
 def data(seed, n=60, p=30, q=8):
@@ -22,8 +22,8 @@ def test_held_out_predictions_equal_scikit_learn_fold_by_fold():
 
     x, y = data(1)
     n, folds = len(x), 5
-    predicted = ridge.predict(x @ x.T, y, folds)
-    order = np.random.default_rng([ridge._SEED, n, folds]).permutation(n)
+    predicted = similarity.load(f"ridge-folds={folds}").predict(x @ x.T, y).change
+    order = np.random.default_rng([encoding._SEED, n, folds]).permutation(n)
     for test in np.array_split(order, folds):
         train = order[~np.isin(order, test)]
         mean = x[train].mean(0)
@@ -32,7 +32,7 @@ def test_held_out_predictions_equal_scikit_learn_fold_by_fold():
         scale = np.sum(a**2) / len(train)
         penalties = scale * ridge.ALPHAS
         scores = np.zeros((len(penalties), y.shape[1]))
-        for inner, held in KFold(ridge.INNER_FOLDS).split(a):
+        for inner, held in KFold(encoding.INNER_FOLDS).split(a):
             for k, penalty in enumerate(penalties):
                 fit = Ridge(alpha=penalty, fit_intercept=False).fit(a[inner], b[inner])
                 scores[k] -= mean_squared_error(b[held], fit.predict(a[held]), multioutput="raw_values")
@@ -45,13 +45,13 @@ def test_score_equals_himalaya_for_primal_features():
     from himalaya.ridge import RidgeCV
 
     x, y = data(2)
-    predicted = ridge.predict(x @ x.T, y, 5)
-    order = np.random.default_rng([ridge._SEED, len(x), 5]).permutation(len(x))
+    predicted = similarity.load("ridge-folds=5").predict(x @ x.T, y).change
+    order = np.random.default_rng([encoding._SEED, len(x), 5]).permutation(len(x))
     test = np.array_split(order, 5)[0]
     train = order[~np.isin(order, test)]
     a = x[train] - x[train].mean(0)
     scale = np.sum(a**2) / len(train)
-    model = RidgeCV(alphas=scale * ridge.ALPHAS, cv=ridge.INNER_FOLDS, fit_intercept=False)
+    model = RidgeCV(alphas=scale * ridge.ALPHAS, cv=encoding.INNER_FOLDS, fit_intercept=False)
     centred = y[train] - y[train].mean(0)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="himalaya")
@@ -63,6 +63,6 @@ def test_score_is_the_median_correlation_of_scipy():
     from scipy.stats import pearsonr
 
     x, y = data(3)
-    predicted = ridge.predict(x @ x.T, y, 10)
+    predicted = similarity.load("ridge-folds=10").predict(x @ x.T, y).change
     expected = np.median([pearsonr(a, b).statistic for a, b in zip(predicted.T, y.T, strict=True)])
     assert similarity.score(x, y, "ridge-folds=10") == pytest.approx(expected, abs=1e-10)

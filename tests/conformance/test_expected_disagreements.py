@@ -211,7 +211,7 @@ def test_b11_a_correlation_of_a_variable_with_itself_is_one():
 
 
 def test_b12_penalties_that_are_their_own_numbers_are_too_small():
-    from neurocompare.prediction import ridge
+    from neurocompare.prediction import encoding
 
     rng = np.random.default_rng(12)
     x = rng.standard_normal((80, 40))
@@ -219,14 +219,15 @@ def test_b12_penalties_that_are_their_own_numbers_are_too_small():
     grid = np.array([1.0, 1e3, 1e5])
     tried = [penalty for penalty, _ in enumerate(grid)]
     assert tried == [0, 1, 2]
-    gram, order = x @ x.T, np.random.default_rng([ridge._SEED, 80, 5]).permutation(80)
+    gram, order = x @ x.T, np.random.default_rng([encoding._SEED, 80, 5]).permutation(80)
     theirs = np.empty_like(y)
     for test in np.array_split(order, 5):
         train = order[~np.isin(order, test)]
         mean = y[train].mean(0)
         inverse = np.linalg.pinv(gram[np.ix_(train, train)] + max(tried) * np.eye(len(train)))
         theirs[test] = gram[np.ix_(test, train)] @ inverse @ (y[train] - mean)
-    assert np.mean((ridge.predict(gram, y, 5) - y) ** 2) < 0.9 * np.mean((theirs - y) ** 2)
+    ours = similarity.load("ridge-folds=5").predict(gram, y).change
+    assert np.mean((ours - y) ** 2) < 0.9 * np.mean((theirs - y) ** 2)
 
 
 def test_b13_a_doubly_centred_kernel_without_its_diagonal_is_not_the_unbiased_estimate():

@@ -7,12 +7,17 @@ from sklearn.linear_model import Ridge
 
 from neurocompare import similarity
 from neurocompare.inference import resampling
-from neurocompare.prediction import ridge
+from neurocompare.prediction import encoding, ridge
+from neurocompare.prediction.unit_scores import pearson
 from neurocompare.similarity.arrays import Grams
 from neurocompare.similarity.evaluation import Target
 from neurocompare.similarity.trials import Trials
 
 FIVE = similarity.load("ridge-folds=5")
+
+
+def predict(gram, y, folds):
+    return similarity.load(f"ridge-folds={folds}").predict(gram, y).change
 
 
 def planted(seed, n=60, features=12, units=7, noise=1.0):
@@ -23,13 +28,13 @@ def planted(seed, n=60, features=12, units=7, noise=1.0):
 
 def explicit(x, y, folds):
     """Nested cross-validation written out on features, with scikit-learn models for every fold and penalty."""
-    order = np.random.default_rng([ridge._SEED, len(x), folds]).permutation(len(x))
+    order = np.random.default_rng([encoding._SEED, len(x), folds]).permutation(len(x))
     predictions = np.empty_like(y)
     for test in np.array_split(order, folds):
         train = np.array([k for k in order if k not in test])
         centred, targets = x[train] - x[train].mean(0), y[train] - y[train].mean(0)
         alphas = ridge.ALPHAS * (centred**2).sum(1).mean()
-        inner = np.array_split(np.arange(len(train)), ridge.INNER_FOLDS)
+        inner = np.array_split(np.arange(len(train)), encoding.INNER_FOLDS)
         errors = np.zeros((len(alphas), y.shape[1]))
         for held_out in inner:
             rest = np.setdiff1d(np.arange(len(train)), held_out)
@@ -46,7 +51,7 @@ def explicit(x, y, folds):
 def test_predictions_match_nested_cross_validation_on_features(n, features, folds):
     x, y = planted(0, n=n, features=features, units=4)
     expected = explicit(x, y, folds)
-    found = ridge.predict(x @ x.T, y, folds)
+    found = predict(x @ x.T, y, folds)
     np.testing.assert_allclose(found, expected, atol=1e-8 * np.abs(expected).max())
     r = [stats.pearsonr(expected[:, k], y[:, k]).statistic for k in range(4)]
     assert similarity.score(x, y, f"ridge-folds={folds}") == pytest.approx(np.median(r), abs=1e-8)
@@ -55,11 +60,11 @@ def test_predictions_match_nested_cross_validation_on_features(n, features, fold
 def test_a_fold_says_nothing_of_its_own_responses():
     # Whatever the responses to left-out stimuli are, their predictions stay.
     x, y = planted(1)
-    order = np.random.default_rng([ridge._SEED, 60, 5]).permutation(60)
+    order = np.random.default_rng([encoding._SEED, 60, 5]).permutation(60)
     test = np.array_split(order, 5)[2]
     spoilt = y.copy()
     spoilt[test] = 1e3 * np.random.default_rng(0).standard_normal((len(test), y.shape[1]))
-    before, after = ridge.predict(x @ x.T, y, 5), ridge.predict(x @ x.T, spoilt, 5)
+    before, after = predict(x @ x.T, y, 5), predict(x @ x.T, spoilt, 5)
     np.testing.assert_allclose(after[test], before[test], atol=1e-12)
     assert np.abs(np.delete(after - before, test, axis=0)).max() > 1
 
@@ -111,13 +116,13 @@ def test_resamples_weight_the_stimuli_of_held_out_predictions():
     found = evaluated(x, y, permutations=0)
     plan = resampling.plan("a", 40, "stimulus", bootstraps=40, permutations=0, partitions=4)
     sample = np.repeat(np.arange(40), plan.weights[7].astype(int))
-    predictions = ridge.predict(x @ x.T, y, 5)[sample]
+    predictions = predict(x @ x.T, y, 5)[sample]
     r = [stats.pearsonr(predictions[:, k], y[sample, k]).statistic for k in range(y.shape[1])]
     assert found.draws[7, 0, 0] == pytest.approx(np.median(r), abs=1e-10)
     inside = np.flatnonzero(plan.partitions[1])
-    on_half = ridge.correlation(ridge.predict(x @ x.T, y, 5)[inside], y[inside])
+    on_half = pearson(predict(x @ x.T, y, 5)[inside], y[inside])
     assert found.halves[1][0][0, 0] == pytest.approx(np.median(on_half), abs=1e-10)
-    alone = ridge.correlation(ridge.predict((x @ x.T)[np.ix_(inside, inside)], y[inside], 5), y[inside])
+    alone = pearson(predict((x @ x.T)[np.ix_(inside, inside)], y[inside], 5), y[inside])
     assert found.choosers[1][0][0, 0] == pytest.approx(np.median(alone), abs=1e-10)
 
 
@@ -137,7 +142,7 @@ def test_units_that_do_not_vary_are_left_out_and_counted():
     x, y = planted(6, n=40)
     expected = similarity.score(x, y, "ridge-folds=5")
     silent = np.column_stack([y, np.zeros(40), np.full(40, 0.1), np.full(40, 1e7 / 3)])
-    r = ridge.correlation(ridge.predict(x @ x.T, silent, 5), silent)
+    r = pearson(predict(x @ x.T, silent, 5), silent)
     assert np.isnan(r[-3:]).all()
     assert np.isfinite(r[:-3]).all()
     found = evaluated(x, silent)
@@ -150,10 +155,10 @@ def test_a_unit_that_responds_once_is_constant_in_a_training_fold():
     x, y = planted(7, n=40)
     y[:, 0] = 0.1
     y[3, 0] = 5.0
-    predictions = ridge.predict(x @ x.T, y, 5)
+    predictions = predict(x @ x.T, y, 5)
     assert np.isfinite(predictions).all()
     assert abs(predictions[3, 0]) < 1e-12
-    assert np.isfinite(ridge.correlation(predictions, y)[0])
+    assert np.isfinite(pearson(predictions, y)[0])
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e7 / 3])
@@ -188,3 +193,39 @@ def test_animals_side_by_side_score_as_alone():
         np.testing.assert_allclose(both.value[t], one.value[0], atol=1e-12)
         np.testing.assert_allclose(both.null[:, t], one.null[:, 0], atol=1e-12)
         np.testing.assert_allclose(both.choosers[1][0][t], one.choosers[1][0][0], atol=1e-12)
+
+
+@pytest.mark.parametrize("penalty", [0.1, 1.0, 10.0])
+def test_the_penalty_is_that_of_the_noise(penalty):
+    # Weights of variance 1 and noise of variance s² are best told with the penalty s² (Bayes), s² / p of the norm.
+    rng = np.random.default_rng(11)
+    n, p, units = 200, 50, 60
+    x = rng.standard_normal((n, p))
+    y = x @ rng.standard_normal((p, units)) + np.sqrt(penalty * p) * rng.standard_normal((n, units))
+    x, y = x - x.mean(0), y - y.mean(0)
+    gram = x @ x.T
+    _, chosen = ridge.solve(gram / (np.trace(gram) / n), y / y.std(0), np.logspace(-4, 4, 17), 5)
+    assert np.median(np.log10(chosen)) == pytest.approx(np.log10(penalty), abs=0.5)
+    assert np.mean(np.abs(np.log10(chosen) - np.log10(penalty)) < 1.1) > 0.9
+
+
+def test_a_planted_map_is_found():
+    x, y = planted(12, n=100, features=6, noise=1e-4)
+    gram = (x - x.mean(0)) @ (x - x.mean(0)).T
+    dual, _ = ridge.solve(gram, y - y.mean(0), np.array([1e-8]), 5)
+    _, clean = planted(12, n=100, features=6, noise=0.0)
+    planted_map = np.linalg.lstsq(x - x.mean(0), clean - clean.mean(0), rcond=None)[0]
+    np.testing.assert_allclose((x - x.mean(0)).T @ dual, planted_map, atol=1e-3)
+
+
+@pytest.mark.parametrize("features", [12, 90])
+def test_the_kernel_form_is_the_primal_form(features):
+    x, y = planted(13, features=features)
+    train, test = np.arange(45), np.arange(45, 60)
+    mean = x[train].mean(0)
+    a, b = x[train] - mean, x[test] - mean
+    for alpha in (1e-3, 1.0, 1e3):
+        size = alpha * (a**2).sum() / 45
+        primal = b @ np.linalg.solve(a.T @ a + size * np.eye(features), a.T @ (y[train] - y[train].mean(0)))
+        found = ridge.predict(a @ a.T, b @ a.T, y[train], np.array([alpha]))
+        np.testing.assert_allclose(found, primal, atol=1e-8)

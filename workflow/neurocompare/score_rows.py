@@ -159,7 +159,7 @@ def rows(
         ceiling = evaluation.together if len(members) > 1 else evaluation.ceilings[members[0]]
         for k, (seed, layer) in enumerate((s, name) for s in seeds for name in layers):
             row = {name: column[k] for name, column in statistics.items()}
-            counted = {name: row.pop(name) for name in ("undefined_units", "undefined_resamples")}
+            counted = {name: row.pop(name) for name in ("undefined_units", "gated_units", "undefined_resamples")}
             status = _status(measure, target, animal, row, ceiling) + _counted(**counted)
             status += "".join(f";{warning}" for warning in (*evaluation.warnings[k], *flag))
             found.append(
@@ -212,6 +212,7 @@ def _statistics(measure, evaluation, members, stimuli, plan) -> tuple[dict[str, 
     unscored = np.zeros(len(value), dtype=int)
     if evaluation.undefined_units is not None:
         unscored = evaluation.undefined_units[members].sum(0)
+    gated = 0 if evaluation.gated_units is None else evaluation.gated_units[members].sum()
     return {
         "value": value,
         "null_mean": null.mean(0) if len(null) else np.full_like(value, np.nan),
@@ -225,6 +226,7 @@ def _statistics(measure, evaluation, members, stimuli, plan) -> tuple[dict[str, 
         "influence": influence,
         "influential_stimulus": np.where(np.isfinite(influence), np.asarray(stimuli)[largest % len(stimuli)], ""),
         "undefined_units": unscored,
+        "gated_units": np.full(len(value), gated),
         "undefined_resamples": np.where(np.isfinite(value), (~np.isfinite(draws)).sum(0), 0),
     }, flag
 

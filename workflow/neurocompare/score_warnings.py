@@ -39,6 +39,7 @@ ADVICE = {
     "null_undefined": "there is no null for these scores: don't call them significant",
     "undefined_resamples": "resamples without a score were left out of the interval: trust it less, the more there are",
     "undefined_units": "units without a score, mostly silent ones, were left out: say how many",
+    "gated_units": "units that were not reliable in other trials were left out: say how many, and try other thresholds",
     "too_few_stimuli_to_select": "there are too few stimuli to choose a layer on half of them: compare single layers",
     "no_ceiling_by_trials": "halves of the trials are no ceiling of this measure: compare it with inter_animal",
     "constant_units": "units that do not vary were left out of the matching: say how many",

@@ -20,6 +20,11 @@ _FAMILIES = {
     "rsa": "RSA",
     "cka": "CKA",
     "ridge": "encoding r",
+    "pls": "encoding r, PLS",
+    "poisson": "encoding r, Poisson",
+    "reducedrank": "encoding r, reduced rank",
+    "onetoone": "encoding r, single units",
+    "reverse": "features explained by neurons",
     "cca-mean": "CCA",
     "cca-mean-squared": "CCA, squared",
     "svcca": "SVCCA",
@@ -56,6 +61,7 @@ _VALUES = {
     "sqrt": "square root",
     "soft": "soft-normalised",
     "matched": "equally many",
+    "brainscore": "Brain-Score's splits",
 }
 
 _SETTINGS = {

@@ -84,6 +84,8 @@ class Evaluation:
         Scores with units resampled in sessions in animals, centred on the score; NaN for a single session.
     undefined_units : array of int of shape (n_animals, n_candidates), optional
         Numbers of units without a score, for measures that score units one by one.
+    gated_units : array of int of shape (n_animals,), optional
+        Numbers of units left out because they were not reliable in trials that are not scored.
     dimensionality : array of shape (n_candidates,)
         Participation ratio of every candidate: how many directions of equal variance would do.
     target_dimensionality : array of shape (n_animals,)
@@ -103,6 +105,7 @@ class Evaluation:
     left_out: np.ndarray | None = None
     unit_draws: np.ndarray | None = None
     undefined_units: np.ndarray | None = None
+    gated_units: np.ndarray | None = None
     dimensionality: np.ndarray | None = None
     target_dimensionality: np.ndarray | None = None
     warnings: Sequence[Sequence[str]] = ()
@@ -249,7 +252,7 @@ def average(evaluations: Sequence[Evaluation]) -> Evaluation:
     Returns
     -------
     Evaluation
-        Mean scores, draws, nulls and ceilings.
+        Mean scores, draws, nulls and ceilings, and the largest numbers of units left out.
     """
     if len(evaluations) == 1:
         return evaluations[0]
@@ -257,6 +260,10 @@ def average(evaluations: Sequence[Evaluation]) -> Evaluation:
     def mean(field):
         values = [getattr(one, field) for one in evaluations]
         return None if values[0] is None else np.mean(values, axis=0)
+
+    def most(field):
+        values = [getattr(one, field) for one in evaluations]
+        return None if values[0] is None else np.max(values, axis=0)
 
     def pairs(field):
         values = [getattr(one, field) for one in evaluations]
@@ -270,6 +277,7 @@ def average(evaluations: Sequence[Evaluation]) -> Evaluation:
         **{field: mean(field) for field in ("value", "draws", "null", "inter_animal", "left_out")},
         **{field: mean(field) for field in ("dimensionality", "target_dimensionality")},
         **{field: pairs(field) for field in ("halves", "choosers")},
+        **{field: most(field) for field in ("undefined_units", "gated_units")},
         ceilings=[ceilings.average(c) for c in zip(*(one.ceilings for one in evaluations), strict=True)],
         together=ceilings.average([one.together for one in evaluations]),
         warnings=evaluations[0].warnings,
@@ -314,6 +322,7 @@ def concatenated(evaluations: Sequence[Evaluation | None]) -> Evaluation:
         together=first.together,
         inter_animal=first.inter_animal,
         undefined_units=None if counts is None else np.nan_to_num(counts).astype(int),
+        gated_units=first.gated_units,
         target_dimensionality=first.target_dimensionality,
         warnings=[["void"] if one is None else one.warnings[0] for one in evaluations],
     )
