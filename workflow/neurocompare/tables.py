@@ -173,6 +173,39 @@ RECOVERIES = [
     "status",
 ]
 
+ENCODINGS = [
+    "encoding",
+    "recording",
+    "region",
+    "animal",
+    "band",
+    "kind",
+    "quantity",
+    "of",
+    "condition",
+    "value",
+    "ceiling_low",
+    "ceiling_high",
+    "ceiling_kind",
+    "null_mean",
+    "null_high",
+    "ci_low",
+    "ci_high",
+    "resampled",
+    "p_value",
+    "n_null",
+    "n_stimuli",
+    "n_units",
+    "n_undefined",
+    "n_trials",
+    "n_features",
+    "data_sha256",
+    "weights_sha256",
+    "code_sha256",
+    "status",
+]
+"""Columns of a table of encodings (`neurocompare.encoding_rows`), medians over units."""
+
 _TEXT = (
     "study",
     "recording",
@@ -197,13 +230,18 @@ _TEXT = (
     "advice",
     "recovery",
     "generator",
+    "encoding",
+    "band",
+    "kind",
+    "of",
+    "resampled",
     "data_sha256",
     "weights_sha256",
     "code_sha256",
     "status",
 )
 _INTEGERS = ("seed", "n_stimuli", "n_animals", "n_units", "n_features", "n_trials", "n_null", "n_rows", "n_all")
-_INTEGERS += ("size", "n_subsets")
+_INTEGERS += ("size", "n_subsets", "n_undefined")
 
 
 def write(rows: list[dict] | pd.DataFrame, columns: list[str], path: str | Path) -> None:

@@ -79,6 +79,7 @@ def study_results(name):
     study = CATALOGUE.study(name)
     tables = ["scores", "descriptions"]
     tables += ["recoveries"] if study["recoveries"] else []
+    tables += ["encodings"] if study["encodings"] else []
     figures = [f"results/draw/{name}/{figure}.svg" for figure in study["figures"]]
     return [f"results/tables/{name}/{table}.tsv" for table in tables] + summaries_of(name) + figures
 
