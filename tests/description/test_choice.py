@@ -1,0 +1,108 @@
+"""Choice probability of the units of a recording."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+from trials import one_line, recording
+
+from neurocompare.description.choice import describe
+from neurocompare.errors import UserError
+
+
+def session(*, informative=6, units=20, n=200, separation=1.2, times=None, seed=0, **attributes):
+    """Trials of two contexts with unequal choices; some units prefer the second choice."""
+    rng = np.random.default_rng(seed)
+    context = np.arange(n) // 25 % 2
+    choice = (rng.random(n) < np.where(context, 0.7, 0.3)).astype(int)
+    shape = (n, units) if times is None else (n, len(times), units)
+    values = rng.standard_normal(shape)
+    effect = separation * choice if times is None else separation * choice[:, None] * (np.array(times) > 0)
+    values[..., :informative] += effect[..., None]
+    values += (2.0 * context).reshape((n,) + (1,) * (values.ndim - 1))
+    coordinates = {"choice": choice, "context": np.where(context, "color", "motion")}
+    return recording(values, time=times, coordinates=coordinates, block=np.arange(n) * 8 // n, **attributes)
+
+
+def by_quantity(rows):
+    return {row["quantity"]: row for row in rows}
+
+
+def test_informative_units_are_found_within_contexts():
+    array = session()
+    rows, details = describe(array, "choice-of=choice-given=context", seed=0)
+    found = by_quantity(rows)
+    significant = details.q_value.values < 0.05
+    assert significant[:6].all()
+    assert significant[6:].sum() <= 2
+    assert found["fraction of significant units"]["value"] == pytest.approx(significant.mean())
+    # Φ(1.2 / √2) for six units of twenty.
+    assert found["mean choice probability"]["value"] == pytest.approx(0.5 + 0.3 * (0.802 - 0.5), abs=0.03)
+    low, high = found["mean choice probability"]["ci_low"], found["mean choice probability"]["ci_high"]
+    assert low < 0.5 + 0.3 * 0.302 < high
+    assert found["mean distance from 0.5"]["p_value"] < 0.01
+    assert "given=context" in rows[0]["condition"]
+    # Without the context, which drives choices and responses, all units seem to know the choice.
+    confounded = by_quantity(describe(array, "choice-of=choice", seed=0)[0])
+    assert confounded["mean choice probability"]["value"] > found["mean choice probability"]["value"] + 0.05
+
+
+def test_without_given_it_is_the_area_of_scikit_learn():
+    array = session()
+    _, details = describe(array, "choice-of=choice", seed=0)
+    expected = [roc_auc_score(array.coords["choice"], array.values[:, k]) for k in range(20)]
+    np.testing.assert_allclose(details.choice_probability, expected, atol=1e-12)
+
+
+def test_shuffled_choices_score_chance():
+    shares = []
+    for seed in range(10):
+        array = session(informative=0, seed=seed)
+        rows, _ = describe(array, "choice-of=choice-given=context", seed=seed)
+        found = by_quantity(rows)
+        shares.append(found["fraction of significant units"]["value"])
+        assert found["mean distance from 0.5"]["p_value"] > 0.005
+    assert np.mean(shares) < 0.02
+
+
+def test_choice_probability_unfolds_over_time():
+    array = session(times=[-0.2, -0.1, 0.1, 0.2], separation=2.0)
+    _, details = describe(array, "choice-of=choice-given=context", seed=0)
+    course = details.choice_probability_over_time.values[:, :6].mean(1)
+    assert course[:2] == pytest.approx([0.5, 0.5], abs=0.05)
+    assert course[2:].min() > 0.85
+
+
+def test_a_choice_that_changes_from_block_to_block_only_has_no_null():
+    array = session()
+    array = array.assign_coords(choice=("presentation", array.coords["block"].values % 2))
+    rows, details = describe(array, "choice-of=choice", seed=0)
+    assert by_quantity(rows)["mean distance from 0.5"]["status"] == "constant_in_blocks"
+    assert np.isnan(details.p_value).all()
+    # Within blocks there is nothing to compare.
+    with pytest.raises(UserError, match="no condition has at least 2 trials") as error:
+        describe(array, "choice-of=choice-given=block", seed=0)
+    one_line(error)
+
+
+def test_trials_without_a_partner_are_counted():
+    array = session()
+    context = array.coords["context"].values.copy()
+    context[:3] = "rare"
+    rows, _ = describe(array.assign_coords(context=("presentation", context)), "choice-of=choice-given=context", seed=0)
+    assert by_quantity(rows)["trials left out"]["value"] in (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("description", "message"),
+    [
+        ("choice-of=color", "color"),
+        ("choice-of=choice-given=colour", "no coordinate 'colour'"),
+        ("choice-given=context", "must read"),
+        ("choice-of=stimulus4", "has 4 values; a choice has 2"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(description, message):
+    array = session().assign_coords(stimulus4=("presentation", np.arange(200) % 4))
+    with pytest.raises(UserError, match=message) as error:
+        describe(array, description, seed=0)
+    one_line(error)
