@@ -100,6 +100,7 @@ def read(
         | {
             "response": "firing rate",
             "window": cut.window,
+            "phases": {"before the checkerboard": -0.6, "checkerboard": 0.0},
             "smoothing": "Gaussian, sd 30 ms, by the authors",
             "average": "trials of a condition",
             "exchangeable": "stimulus",

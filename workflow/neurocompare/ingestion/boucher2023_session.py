@@ -159,5 +159,6 @@ def _recording(path, trials, targets, about, window, bin_width) -> xr.DataArray:
         time=cut.time,
         attributes=about
         | {"response": "spike count", "window": cut.window, "exchangeable": "stimulus", "simultaneous": True}
+        | {"phases": {"before the checkerboard": -0.6, "checkerboard": 0.0}}
         | ({"target_colors": f"left out: {mismatch}"} if mismatch else {}),
     )

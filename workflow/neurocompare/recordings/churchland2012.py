@@ -70,6 +70,7 @@ def ingest(
             "units": "1",
             "normalisation": "scaled and centred by the authors",
             "average": "trials of a condition",
+            "phases": {"before the movement": -0.05, "movement": 0.0},
             "exchangeable": "stimulus",
             "simultaneous": False,
         },

@@ -182,6 +182,7 @@ def _unit(content, name: str, about: dict, *, window, bin_width, trials) -> xr.D
             "simultaneous": True,
             "evidence_units": "coherence",
             "window": events.window_text(window),
+            "phases": {"dots": 0.0},
             "bin_seconds": cut.size / 1000,
             "excluded": excluded(presentation=selection),
         },

@@ -99,6 +99,7 @@ def ingest(
         | {
             "response": "spike count",
             "window": cut.window,
+            "phases": {"before the target": -0.2, "after the target": 0.0},
             "exchangeable": "stimulus",
             "simultaneous": True,
             "excluded": excluded(presentation=selection),
