@@ -7,6 +7,7 @@ from trials import one_line, recording
 
 from neurocompare.description.choice import describe
 from neurocompare.errors import UserError
+from neurocompare.recordings import mante2013
 
 
 def session(*, informative=6, units=20, n=200, separation=1.2, times=None, seed=0, **attributes):
@@ -90,6 +91,42 @@ def test_trials_without_a_partner_are_counted():
     context[:3] = "rare"
     rows, _ = describe(array.assign_coords(context=("presentation", context)), "choice-of=choice-given=context", seed=0)
     assert by_quantity(rows)["trials left out"]["value"] in (2, 3)
+
+
+def test_real_units_by_counting_pairs(real_data):
+    found = sorted((real_data / "mante2013_pfc").glob("*.mat"))
+    if not found:
+        pytest.skip("no units of Mante et al. 2013")
+    about = {"source": "file", "citation": "Mante 2013", "license": "none", "sha256": {}}
+    given = ("context", "motion_level", "color_level")
+    for path in found[:3]:
+        array = mante2013.ingest({path.name: path}, about=about, window=[0.1, 0.85], bin_width=0.75)
+        rows, details = describe(array, f"choice-of=choice-given={'+'.join(given)}", seed=0)
+        values = array.sum("time").values[:, 0]
+        one = array.coords["choice"].values > 0
+        same = np.logical_and.reduce([np.equal.outer(c := array.coords[name].values, c) for name in given])
+        # A pair counts if its condition has at least two trials of each choice.
+        enough = np.minimum((same & one).sum(1), (same & ~one).sum(1)) >= 2
+        pair = same & np.logical_and.outer(one & enough, ~one & enough)
+        wins = np.greater.outer(values, values) + 0.5 * np.equal.outer(values, values)
+        assert details.choice_probability.values[0] == pytest.approx(wins[pair].mean(), abs=1e-12)
+        assert by_quantity(rows)["mean choice probability"]["n_trials"] == enough.sum()
+        assert by_quantity(rows)["trials left out"]["value"] == (~enough).sum()
+
+
+def test_units_that_were_not_recorded_together_are_described_too():
+    together, apart = (session(simultaneous=simultaneous) for simultaneous in (True, False))
+    expected, found = (describe(array, "choice-of=choice-given=context", seed=0)[1] for array in (together, apart))
+    np.testing.assert_array_equal(found.choice_probability, expected.choice_probability)
+
+
+def test_a_unit_that_never_changes_is_at_chance_and_counts_as_a_unit():
+    array = session()
+    array[:, 9] = 4.0
+    rows, details = describe(array, "choice-of=choice-given=context", seed=0)
+    assert details.choice_probability.values[9] == 0.5
+    assert details.p_value.values[9] == 1
+    assert rows[0]["n_units"] == 20
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import xarray as xr
 
 from neurocompare.figures import style
 from neurocompare.identifiers import parse
+from neurocompare.inference.corrections import benjamini_hochberg
 
 LEVEL = 0.05
 _EDGES = np.linspace(0, 1, 26)
@@ -40,14 +41,19 @@ def _values(details, name) -> np.ndarray:
 
 
 def _distribution(axis, name, details):
-    area, q_value = (_values(details, v) for v in ("choice_probability", "q_value"))
-    significant = q_value < LEVEL
+    area, p_value = (_values(details, v) for v in ("choice_probability", "p_value"))
+    # Over all units that are shown: those of one recording may be few, or a single one.
+    significant = benjamini_hochberg(p_value) < LEVEL
+    tested = np.isfinite(p_value).any()
     axis.hist(
         [area[significant], area[~significant]],
         _EDGES,
         stacked=True,
         color=[style.COLOURS[1], "#C8C8C8"],
-        label=[f"significant ({significant.sum()})", f"others ({(~significant).sum()})"],
+        label=[
+            f"significant ({significant.sum()})" if tested else None,
+            f"others ({(~significant).sum()})" if tested else "without a test",
+        ],
     )
     axis.axvline(0.5, color=style.GREY, linestyle=":", linewidth=0.8)
     axis.plot(
@@ -64,20 +70,23 @@ def _distribution(axis, name, details):
 
 
 def _over_time(axis, details):
-    """The distance from chance, in the direction of each unit's own preference and without one."""
+    """The course of each unit, and their mean."""
     timed = [detail for detail in details if "time" in detail]
     if not timed:
         axis.set_axis_off()
         return
-    time = timed[0]["time"].values
-    courses = np.hstack(
-        [np.moveaxis(d["choice_probability_over_time"].values, -2, 0).reshape(len(time), -1) for d in timed]
-    )
-    courses = courses[:, np.isfinite(courses).all(0)]
-    axis.plot(time, courses, color=style.COLOURS[4], linewidth=0.5, alpha=0.6)
-    axis.plot(time, courses.mean(1), color=style.COLOURS[1], linewidth=2, label="mean over units")
+    courses = []
+    for detail in timed:
+        over_time = np.moveaxis(detail["choice_probability_over_time"].values, -2, 0)
+        over_time = over_time.reshape(detail.sizes["time"], -1)
+        courses.append(over_time[:, np.isfinite(over_time).all(0)])
+        axis.plot(detail["time"].values, courses[-1], color=style.COLOURS[4], linewidth=0.5, alpha=0.6)
+    # Recordings with other windows or bins have no mean in common.
+    if all(np.array_equal(detail["time"].values, timed[0]["time"].values) for detail in timed):
+        mean = np.hstack(courses).mean(1)
+        axis.plot(timed[0]["time"].values, mean, color=style.COLOURS[1], linewidth=2, label="mean over units")
+        axis.legend()
     axis.axhline(0.5, color=style.GREY, linestyle=":", linewidth=0.8)
     axis.set_xlabel("time (s)")
     axis.set_ylabel("choice probability")
-    axis.set_title(f"{courses.shape[1]} units, bin by bin", fontsize=8)
-    axis.legend()
+    axis.set_title(f"{sum(course.shape[1] for course in courses)} units, bin by bin", fontsize=8)

@@ -180,16 +180,12 @@ def _shuffles(ends, n, permutations, rng):
 
 def _beaten(one, first, last) -> np.ndarray:
     """How many trials of the other class each trial exceeds, ties one half, in the order of the responses."""
-    ones = np.cumsum(one, axis=1, dtype=np.float64)
-    zeros = np.arange(1.0, one.shape[1] + 1) - ones
+    zeros = np.cumsum(~one, axis=1, dtype=np.float64)
     if first is None:
-        return np.where(one, zeros, ones)
-    below = np.zeros(one.shape)
-    for side, counts in ((one, zeros), (~one, ones)):
-        before = np.concatenate([np.zeros((len(one), 1)), counts], axis=1)
-        half = (np.take_along_axis(before, first, axis=1) + np.take_along_axis(counts, last, axis=1)) / 2
-        below = np.where(side, half, below)
-    return below
+        return np.where(one, zeros, np.arange(1.0, one.shape[1] + 1) - zeros)
+    # Trials with a response below, and up to, the own one: together twice those exceeded, as ties count one half.
+    twice = np.take_along_axis(zeros - ~one, first, axis=1) + np.take_along_axis(zeros, last, axis=1)
+    return np.where(one, twice, first + last + 1 - twice) / 2
 
 
 def _mean_error(share, labels, ends) -> float:

@@ -11,7 +11,6 @@ Where stimuli have unequal numbers of repeats, missing ones are NaN; the noise v
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import ncx2
 
 from neurocompare.errors import UserError
 
@@ -78,10 +77,12 @@ def moments(trials: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
     Raises
     ------
     UserError
-        If a stimulus has a single trial.
+        If a stimulus has a single trial, or trials are missing for some units only.
     """
-    there = np.isfinite(trials[..., 0]) if trials.shape[2] else np.ones(trials.shape[:2], dtype=bool)
-    counts = there.sum(0)
+    there = np.isfinite(trials)
+    if (there != there[..., :1]).any():
+        raise UserError("trials are NaN for some units only; leave out these trials of all units, or these units")
+    counts = there[..., 0].sum(0) if trials.shape[2] else np.full(trials.shape[1], len(trials))
     if counts.min(initial=2) < 2:
         raise UserError("a score corrected for noise needs at least 2 trials of every stimulus; use score=pearson")
     mean = np.nansum(trials, axis=0) / counts[:, None]
@@ -178,10 +179,16 @@ def r2er_interval(
 ) -> np.ndarray:
     """Return an interval of r² between predictions and the true means, neuron by neuron.
 
-    It holds the r² for which the estimate `r2er` is neither too high nor too low to be expected, as the interval that
-    Pospisil & Bair (2021) centre on the estimate does. The distribution of the estimate is simulated for normal noise:
-    a projection of the mean responses on the predictions, the rest of them, and the noise variance are non-central and
-    central chi-squared. It depends on how strong the signal is, which is drawn from its posterior under a flat prior.
+    As the interval of Pospisil & Bair (2021) it holds each r² under which what was found is not unlikely. They test the
+    estimate `r2er`, a ratio, whose distribution depends much on the strength of the signal where that is weak. Here a
+    difference is tested (as in Fieller 1954, J. R. Stat. Soc. B 16:175): the numerator less r² times the denominator,
+    with a mean of zero if r² is true, however strong the signal. Its distribution is simulated: the projection of mean
+    responses on the predictions, the rest of them and the noise variance are chi-squared variables, the first two
+    non-central. For r² of 0 and 1 it does not depend on the signal at all, and between them little, so the estimate of
+    the signal is put in (coverage: see the tests).
+
+    Both tails are cut alike for r² from 0.1 to 0.9. Closer to an end all is moved to the tail that speaks against this
+    end, as there is nothing beyond it; an interval is never empty therefore.
 
     Parameters
     ----------
@@ -194,49 +201,60 @@ def r2er_interval(
     level : float
         Coverage.
     draws : int
-        Draws for each of 101 values of r².
+        Draws for each of about 100 values of r².
 
     Returns
     -------
     array of shape (2, n_units)
-        Lower and upper bounds, from 0 to 1: [0, 1] where there is hardly any signal; NaN where predictions do not vary.
+        Lower and upper bounds, from 0 to 1: about [0, 1] where there is hardly any signal, and exactly so of 2 stimuli;
+        NaN where predictions do not vary, or repeats never differ.
     """
     mean, _, of_mean, counts = moments(trials)
     n, m = mean.shape
     freedom = int((counts - 1).sum())
-    found = np.full((2, m), np.nan)
-    truth = np.linspace(0, 1, 101)
     p, y = predicted - predicted.mean(0), mean - mean.mean(0)
-    size, total = (p**2).sum(0), (y**2).sum(0)
-    for k in np.flatnonzero((size > _FLAT * (predicted**2).sum(0)) & (of_mean > 0)):
+    size = (p**2).sum(0)
+    known = (size > _FLAT * (predicted**2).sum(0)) & (of_mean > _FLAT * (mean**2).mean(0))
+    found = np.where(known, np.array([[0.0], [1.0]]), np.nan)
+    unit = np.where(known, of_mean, 1)
+    along = (p * y).sum(0) ** 2 / np.where(known, size, 1) / unit
+    rest = (y**2).sum(0) / unit - along
+    for k in np.flatnonzero(known) if n > 2 else ():
         rng = np.random.default_rng([seed, k])
-        strength = _signal_draws(total[k] / of_mean[k], n - 1, rng, draws)
-        along = (np.sqrt(np.outer(truth, strength)) + rng.standard_normal(draws)) ** 2
-        rest = rng.standard_normal(draws) + np.sqrt(np.outer(1 - truth, strength))
-        rest = rest**2 + (rng.chisquare(n - 3, draws) if n > 3 else 0)
-        noise = rng.chisquare(freedom, draws) / freedom
-        signal = along + rest - (n - 1) * noise
-        with np.errstate(divide="ignore", invalid="ignore"):
-            simulated = np.where(signal > 0, (along - noise) / signal, np.nan)
-            observed = ((p[:, k] * y[:, k]).sum() ** 2 / size[k] / of_mean[k] - 1) / (total[k] / of_mean[k] - (n - 1))
-        if not np.isfinite(observed) or total[k] / of_mean[k] <= n - 1:
-            found[:, k] = 0, 1
-            continue
-        defined = np.isfinite(simulated)
-        above = (defined & (simulated >= observed)).sum(1) / np.maximum(defined.sum(1), 1)
-        inside = truth[(above >= (1 - level) / 2) & (above <= (1 + level) / 2)]
-        # An estimate beyond what any r² gives is nearest to one end.
-        end = float(observed > 0.5)
-        found[:, k] = (inside[0], inside[-1]) if len(inside) else (end, end)
+        signal = max(0.0, along[k] + rest[k] - (n - 1))
+        truth = _grid(along[k] - 1, signal, n)
+        first, second = rng.standard_normal((2, draws))
+        others, noise = rng.chisquare(n - 3, draws) if n > 3 else 0, rng.chisquare(freedom, draws) / freedom
+        along_ = (np.sqrt(truth * signal) + first) ** 2 / noise
+        rest_ = ((np.sqrt((1 - truth) * signal) + second) ** 2 + others) / noise
+        simulated = (1 - truth) * (along_ - 1) - truth * (rest_ - (n - 2))
+        observed = (1 - truth) * (along[k] - 1) - truth * (rest[k] - (n - 2))
+        tails = [(1 + side.sum(1)) / (draws + 1) for side in (simulated >= observed, simulated <= observed)]
+        found[:, k] = _bounds(truth[:, 0], *tails, 1 - level)
     return found
 
 
-def _signal_draws(total, freedom, rng, draws):
-    """Draw non-centralities from their posterior, given a chi-squared variable, under a flat prior."""
-    spread = np.sqrt(2 * freedom + 4 * max(total, freedom))
-    grid = np.linspace(max(0, total - freedom - 6 * spread), max(0, total - freedom) + 6 * spread, 400)
-    weight = np.cumsum(ncx2.pdf(total, freedom, np.maximum(grid, 1e-9)))
-    return np.interp(rng.random(draws) * weight[-1], weight, grid)
+def _grid(shared, signal, n):
+    """Values of r² to test, as a column: all over, and closely around the estimate by its approximate error."""
+    r = np.clip(shared / signal, 0, 1) if signal else 0.5
+    variance = 2 * (1 - r) ** 2 + 2 * (n - 2) * r**2 + 4 * signal * r * (1 - r)
+    near = r + np.sqrt(variance) / max(signal, 1) * np.linspace(-4, 4, 51)
+    return np.unique(np.concatenate([np.linspace(0, 1, 51), np.clip(near, 0, 1)]))[:, None]
+
+
+def _bounds(truth, upper, lower, error):
+    """The ends of what neither tail rejects, between neighbouring values of r² by interpolation."""
+    share = np.clip(np.where(truth < 0.5, 1 - 5 * truth, 5 * (1 - truth)), 0, 1)
+    share = np.where(truth < 0.5, np.maximum(share, 0.5), np.minimum(share, 0.5))
+    margin = np.minimum(upper - error * share, lower - error * (1 - share))
+    # Were all rejected by accident of the draws, the least unlikely one is left.
+    inside = np.flatnonzero((margin > 0) | (margin == margin.max()))
+    ends = []
+    for last, step in ((inside[0], -1), (inside[-1], 1)):
+        beyond = np.clip(last + step, 0, len(truth) - 1)
+        weight = margin[last] / (margin[last] - margin[beyond]) if margin[last] > 0 >= margin[beyond] else 0
+        ends.append(truth[last] + weight * (truth[beyond] - truth[last]))
+    return ends
 
 
 def reliability(trials: np.ndarray) -> np.ndarray:
