@@ -27,6 +27,7 @@ include: "workflow/rules/inputs_allensdk.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/inputs_scores.smk"
 include: "workflow/rules/inputs_calibration.smk"
+include: "workflow/rules/inputs_encode.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -50,12 +51,16 @@ include: "workflow/rules/allensdk.smk"
 include: "workflow/rules/networks.smk"
 include: "workflow/rules/describe.smk"
 include: "workflow/rules/compare.smk"
+include: "workflow/rules/encode.smk"
 include: "workflow/rules/summaries.smk"
 include: "workflow/rules/sizes.smk"
 include: "workflow/rules/calibrate.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/figures_scores.smk"
 include: "workflow/rules/figures_recordings.smk"
+include: "workflow/rules/figures_encoding.smk"
+include: "workflow/rules/figures_decoding.smk"
+include: "workflow/rules/figures_parts.smk"
 
 
 rule all:

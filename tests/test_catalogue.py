@@ -314,7 +314,7 @@ def test_a_study_may_leave_out_all_but_its_title_and_recordings(config):
     study = catalogue.load(config, SCHEMAS).study("bare")
     assert study.pop("title") == "Bare"
     assert study.pop("recordings") == ["monkey-session=1"]
-    assert set(study) == {"networks", "measures", "descriptions", "recoveries", "figures"}
+    assert set(study) == {"networks", "measures", "descriptions", "recoveries", "encodings", "figures"}
     assert all(selected == [] for selected in study.values())
 
 

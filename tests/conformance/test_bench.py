@@ -82,3 +82,8 @@ def test_ridge_is_compared_with_the_same_predictions_by_hand_on_tiny_sizes():
     rows = importlib.import_module("bench_encoding").measure("tiny")
     assert {row.target for row in rows} == {"≤ 1.1", "≥ 10", "", "≤ 1"}
     assert all(np.isfinite(row.value) and row.value >= 0 for row in rows)
+
+
+def test_sweep_of_decoders_predicts_what_refits_predict():
+    (row,) = importlib.import_module("bench_decoding").measure("tiny")
+    assert row.value > 1 and "same predictions: 100.0%" in row.note

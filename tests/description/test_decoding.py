@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from conftest import ABOUT
-from hypothesis import given
-from hypothesis import strategies as st
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression
 
 from neurocompare import files, representation
-from neurocompare.description import classifiers, decoding
+from neurocompare.description import decoding, features
+from neurocompare.description.angles import angles, interleaved
 from neurocompare.errors import UserError
+from neurocompare.prediction.circular_decoders import angular_error
 from neurocompare.recordings import macaque_v1_gratings, simulated_orientation
 
 ATTRIBUTES = {
@@ -20,7 +20,10 @@ ATTRIBUTES = {
     "license": "test",
     "sha256": {},
 }
-VON_MISES, LOGISTIC, ABOVE = decoding.DESCRIPTIONS
+VON_MISES, INDEPENDENT, VECTOR = (
+    f"decoding-target=orientation-decoder={name}" for name in ("von-mises", "independent", "population-vector")
+)
+ABOVE = "decoding-target=above-45-decoder=logistic"
 
 
 def recording(values, orientation, *, block=None, response="dF/F", stimulus=None, **attributes):
@@ -40,59 +43,13 @@ def recording(values, orientation, *, block=None, response="dF/F", stimulus=None
     )
 
 
-@given(st.floats(0, 360), st.floats(0, 360), st.sampled_from([180.0, 360.0]), st.integers(-3, 3))
-def test_angular_error_is_a_distance_on_the_circle(a, b, period, turns):
-    error = decoding.angular_error(a, b, period)
-    assert 0 <= error <= period / 2
-    assert error == pytest.approx(decoding.angular_error(b, a, period), abs=1e-9)
-    assert error == pytest.approx(decoding.angular_error(a + turns * period, b, period), abs=1e-6)
-    assert decoding.angular_error(a, a, period) == 0
-
-
-def test_angular_error_across_zero():
-    np.testing.assert_allclose(decoding.angular_error([179, 1, 90], [1, 179, 0]), [2, 2, 90])
-
-
-@pytest.mark.parametrize("period", [180.0, 360.0])
-def test_the_decoder_is_exact_where_its_targets_are_linear_in_the_responses(period):
-    """Noiseless von Mises units span the targets; what is left is the grid of the interpolation and the ridge."""
-    rng = np.random.default_rng(0)
-    preferred = np.arange(64) * period / 64
-
-    def tuned(angles):
-        return np.exp((np.cos(2 * np.pi * (angles[:, None] - preferred) / period) - 1) / 0.1)
-
-    train, test = rng.uniform(0, period, 800), rng.uniform(0, period, 200)
-    found = decoding.decode_orientation(tuned(train), train, tuned(test), period, ridge=1e-6)
-    assert decoding.angular_error(found, test, period).max() < period / 1000
-
-
-@pytest.mark.parametrize(("n", "p"), [(60, 20), (20, 60)])
-def test_primal_and_dual_are_the_ridge_of_sklearn(n, p):
-    rng = np.random.default_rng(1)
-    train, test = rng.standard_normal((n, p)) * 3 + 2, rng.standard_normal((15, p)) * 3 + 2
-    y = rng.standard_normal((n, 4))
-    mean, deviation = train.mean(0), train.std(0)
-    model = Ridge(alpha=0.7 * n, fit_intercept=False).fit((train - mean) / deviation, y)
-    np.testing.assert_allclose(decoding._hat(train, test, 0.7) @ y, model.predict((test - mean) / deviation), atol=1e-8)
-
-
-def test_training_statistics_only():
-    """A test trial is decoded alike whatever other trials are tested with it; constant units do no harm."""
-    rng = np.random.default_rng(2)
-    train, angles, test = rng.standard_normal((50, 10)), rng.uniform(0, 180, 50), rng.standard_normal((5, 10))
-    train[:, 3], test[:, 3] = 1.0, 7.0
-    together = decoding.decode_orientation(train, angles, np.vstack([test, 1e6 * test]))[:5]
-    np.testing.assert_array_equal(together, decoding.decode_orientation(train, angles, test))
-
-
 @pytest.fixture(scope="module")
 def limited():
     return simulated_orientation.simulate(neurons=400, trials=600, seed=0, limit_degrees=5.0, event_size=0.1)[0]
 
 
 def test_the_error_falls_with_neurons_to_the_planted_limit(limited):
-    details = decoding.decoding_curve(limited, seed=0, permutations=20)
+    details = decoding.decoding_curve(angles(limited, VON_MISES, "orientation"), seed=0, permutations=20)
     error = details.neuron_error.sel(bound="value")
     # The median of |N(0, s)| is 0.6745 s; no decoder can do better than the displacement allows.
     limit = 0.6745 * 5
@@ -109,10 +66,11 @@ def test_the_error_falls_with_neurons_to_the_planted_limit(limited):
 
 
 def test_shuffled_labels_give_a_quarter_period(limited):
-    details = decoding.decoding_curve(limited, seed=0, permutations=20)
+    details = decoding.decoding_curve(angles(limited, VON_MISES, "orientation"), seed=0, permutations=20)
     # A median of 600 uniform errors scatters by about 90 / (2 sqrt(600)) = 1.8, more where folds agree.
-    np.testing.assert_allclose(details.null.values, 45, atol=12)
-    np.testing.assert_allclose(details.null.values.mean(), 45, atol=1.5)
+    null = details.null.sel(summary="median").values
+    np.testing.assert_allclose(null, 45, atol=12)
+    np.testing.assert_allclose(null.mean(), 45, atol=1.5)
 
 
 def test_pure_noise_is_at_chance_in_every_split():
@@ -131,7 +89,7 @@ def test_pure_noise_is_at_chance_in_every_split():
 def test_interleaved_folds_hold_every_orientation_even_where_conditions_come_in_turns():
     """Eight conditions in a fixed order: every fourth trial would be the same two orientations."""
     array = recording(np.zeros((160, 2)), np.tile(np.arange(8) * 22.5, 20))
-    fold = decoding._interleaved(array)
+    fold = interleaved(array)
     counts = np.array([np.bincount(fold[array.orientation.values == a], minlength=4) for a in np.arange(8) * 22.5])
     assert counts.min() == counts.max() == 5
 
@@ -139,14 +97,16 @@ def test_interleaved_folds_hold_every_orientation_even_where_conditions_come_in_
 def test_rows_of_the_curve():
     array, _ = simulated_orientation.simulate(neurons=80, trials=200, seed=1)
     rows, details = decoding.describe(array, VON_MISES, seed=0)
-    whole = [row for row in rows if "neurons=80;trials=150" in row["condition"]]
+    whole = [row for row in rows if row["condition"].endswith("neurons=80;trials=150")]
     assert [row["condition"].split(";")[0] for row in whole] == ["split=interleaved", "split=chronological"]
     for row in whole:
         assert row["p_value"] == pytest.approx(1 / 101)
         assert row["ci_low"] < row["value"] < row["ci_high"]
         assert row["status"] == "no_ceiling"
-    assert all(row["status"] == "no_null;no_ceiling" for row in rows if row not in whole)
-    error = decoding.angular_error(details.decoded.sel(split="interleaved"), array.orientation.values)
+    mean = [row for row in rows if row["quantity"] == "mean absolute error"]
+    assert all(row["p_value"] == pytest.approx(1 / 101) and row["null_mean"] > 40 for row in mean)
+    assert all(row["status"] == "no_null;no_ceiling" for row in rows if row not in whole + mean)
+    error = angular_error(details.decoded.sel(split="interleaved"), array.orientation.values)
     assert np.median(error) == pytest.approx(whole[0]["value"])
     again, _ = decoding.describe(array, VON_MISES, seed=0)
     assert [row["value"] for row in again] == [row["value"] for row in rows]
@@ -160,8 +120,11 @@ def test_one_block_and_labels_that_may_not_be_shuffled_are_told():
     rows, _ = decoding.describe(array, VON_MISES, seed=0)
     by_split = {split: {r["status"] for r in rows if split in r["condition"]} for split in decoding.SPLITS}
     assert by_split == {"interleaved": {"no_null;no_ceiling"}, "chronological": {"one_block"}}
+    rows, details = decoding.describe(array, ABOVE, seed=0)
+    assert details is None
+    assert [row["status"] for row in rows] == ["one_block"]
     with pytest.raises(UserError, match="one block"):
-        decoding.describe(array, ABOVE, seed=0)
+        decoding.discriminate_45(array, seed=0)
 
 
 def test_slow_drift_helps_the_interleaved_split_only():
@@ -171,7 +134,7 @@ def test_slow_drift_helps_the_interleaved_split_only():
     angle = np.linspace(0, 179, 400)
     stimulus = np.array([f"orientation={a:05.1f}" for a in np.floor(angle / 10) * 10])
     array = recording(drift, angle, stimulus=stimulus)
-    details = decoding.decoding_curve(array, seed=0, permutations=0)
+    details = decoding.decoding_curve(angles(array, VON_MISES, "orientation"), seed=0, permutations=0)
     first, second = details.neuron_error.sel(bound="value").values[:, 0]
     assert second > 2 * first
 
@@ -218,7 +181,7 @@ def test_random_dichotomies_are_as_easy_as_this_one_where_stimuli_have_no_order(
 def test_rotation_into_the_span_of_the_trials_changes_no_prediction():
     rng = np.random.default_rng(9)
     train, test, y = rng.standard_normal((40, 90)), rng.standard_normal((30, 90)), np.arange(40) % 2
-    rotated = classifiers._rotated(train, test)
+    rotated = features.rotated(train, test)
     assert rotated[0].shape == (40, 40)
     full, small = (
         LogisticRegression(C=0.1, tol=1e-10, max_iter=5000).fit(a, y).decision_function(b)
@@ -257,10 +220,8 @@ def test_messages_name_what_is_missing():
         decoding.describe(array.assign_coords(orientation=("presentation", [np.nan] + [0.0] * 99)), VON_MISES, seed=0)
     with pytest.raises(UserError, match="fold it to"):
         decoding.describe(array.assign_coords(orientation=array.orientation * 2), VON_MISES, seed=0)
-    with pytest.raises(UserError, match="simultaneous=false"):
-        decoding.describe(array.assign_attrs(simultaneous=False), VON_MISES, seed=0)
     with pytest.raises(UserError, match="2 of each are needed"):
-        decoding.describe(array, ABOVE, seed=0)
+        decoding.discriminate_45(array, seed=0)
     with pytest.raises(UserError, match="no coordinate 'choice'"):
         decoding.classify(array, "choice", seed=0)
     with pytest.raises(UserError, match="block or stratified"):
@@ -287,8 +248,84 @@ def test_published_accuracy_of_macaque_v1(real_data, session):
 def test_macaque_v1_is_decoded_in_both_splits(real_data):
     array = gratings(real_data, 9)
     rows, _ = decoding.describe(array, VON_MISES, seed=0)
-    whole = [row for row in rows if np.isfinite(row["p_value"])]
+    whole = [row for row in rows if np.isfinite(row["p_value"]) and row["quantity"] == "median absolute error"]
     assert len(whole) == 2
     for row in whole:
         assert row["value"] < 5
         assert row["n_stimuli"] == 7
+
+
+@pytest.mark.parametrize("description", [INDEPENDENT, VECTOR])
+def test_other_decoders_have_the_same_rows(description):
+    array, _ = simulated_orientation.simulate(neurons=120, trials=320, seed=1)
+    rows, details = decoding.describe(array, description, seed=0)
+    assert list(details.neurons.values) == [120, 60, 30]
+    whole = [row for row in rows if row["condition"].endswith("neurons=120;trials=240")]
+    assert [row["condition"].split(";")[0] for row in whole] == ["split=interleaved", "split=chronological"]
+    for row in whole:
+        assert row["value"] < 30
+        assert row["p_value"] == pytest.approx(1 / 101)
+        assert row["null_mean"] == pytest.approx(45, abs=4)
+
+
+def test_the_linear_decoder_is_better_than_the_independent_one_where_noise_is_shared():
+    """Stringer et al. 2021: neurons that fluctuate together mislead a decoder that takes them as independent."""
+    array, _ = simulated_orientation.simulate(neurons=300, trials=800, seed=2, shared_strength=0.8, running_gain=0.5)
+    errors = {}
+    for name in ("von-mises", "independent"):
+        trials = angles(array, VON_MISES, "orientation")
+        details = decoding.decoding_curve(trials, seed=0, decoder=name, permutations=0)
+        errors[name] = details.neuron_error.sel(bound="value", split="interleaved").values[0]
+    assert errors["von-mises"] < errors["independent"]
+
+
+def test_direction_has_a_period_of_360_and_gives_the_orientation():
+    rng = np.random.default_rng(12)
+    direction = np.tile(np.arange(8) * 45.0, 12)
+    phase = np.deg2rad(direction[:, None] - np.arange(40) * 9)
+    values = np.exp(np.cos(phase) - 1) + 0.1 * rng.standard_normal(phase.shape)
+    array = recording(values, direction).rename({"orientation": "direction"})
+    for description, period in ((VECTOR.replace("orientation", "direction"), 360.0), (INDEPENDENT, 180.0)):
+        rows, details = decoding.describe(array, description, seed=0)
+        assert details.attrs["period"] == period
+        assert rows[0]["value"] < 12
+
+
+def test_the_share_of_discrete_angles_says_what_the_median_hides():
+    """A linear decoder returns one of the angles that it learned: right or a step off, hardly ever in between."""
+    rng = np.random.default_rng(14)
+    shown = np.tile(np.arange(4) * 45.0, 40)
+    phase = 2 * np.deg2rad(shown[:, None] - np.arange(20) * 9)
+    array = recording(np.cos(phase) + 2.0 * rng.standard_normal(phase.shape), shown)
+    rows, details = decoding.describe(array, VON_MISES, seed=0)
+    of = {row["quantity"]: row for row in rows if row["condition"].startswith("split=interleaved;neurons=20;trials=12")}
+    assert of["median absolute error"]["value"] < 3
+    assert of["mean absolute error"]["value"] > 3
+    decoded = details.decoded.sel(split="interleaved").values
+    exact = np.mean(angular_error(decoded, shown) < 22.5)
+    share = of["share nearest to the angle shown"]
+    assert share["value"] == pytest.approx(exact, abs=0.02)
+    assert share["null_mean"] == pytest.approx(0.25, abs=0.05)
+    assert share["ci_low"] < share["value"] < share["ci_high"]
+    assert of["mean absolute error"]["condition"].endswith("angles=4")
+
+
+def test_recordings_that_do_not_fit_have_rows_that_say_so():
+    rng = np.random.default_rng(13)
+    few = recording(rng.random((12, 5)), np.arange(12) * 10.0)
+    two = recording(rng.random((64, 5)), np.arange(64) % 2 * 90.0)
+    for array, status in ((few, "too_few_trials"), (two, "too_few_angles")):
+        rows, details = decoding.describe(array, INDEPENDENT, seed=0)
+        assert details is None
+        assert {row["status"] for row in rows} == {status}
+    four = recording(rng.random((64, 5)), np.arange(64) % 4 * 45.0, simultaneous=False)
+    rows, details = decoding.describe(four, ABOVE, seed=0)
+    assert details is None
+    assert [(row["quantity"], row["status"]) for row in rows] == [
+        ("accuracy above 45 of pooled units", "too_few_stimuli")
+    ]
+    rows, _ = decoding.describe(four, VECTOR, seed=0)
+    assert {row["quantity"] for row in rows} == {
+        f"{quantity} of pooled units"
+        for quantity in ("median absolute error", "mean absolute error", "share nearest to the angle shown")
+    }

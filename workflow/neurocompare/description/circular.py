@@ -7,10 +7,10 @@ import numpy as np
 import xarray as xr
 
 from neurocompare.description.classification import labelled
-from neurocompare.description.decoding import _hat, angular_error
 from neurocompare.description.rows import matrix, may_permute_trials, options_of, require_needs, row
 from neurocompare.errors import UserError
 from neurocompare.inference.resampling import interval
+from neurocompare.prediction.circular_decoders import angle_of, angular_error, ridge_operator, unit_vectors
 
 _OPTIONS = {"target": ("orientation", "direction"), "decoder": ("cosine-ridge",), "folds": ("leave-one-out",)}
 
@@ -125,21 +125,10 @@ def leave_one_out(values: np.ndarray, ridge: float = RIDGE) -> np.ndarray:
     hat = np.zeros((n, n))
     for k in range(n):
         others = np.arange(n) != k
-        weights = _hat(values[others], values[k : k + 1], ridge)[0]
+        weights = ridge_operator(values[others], values[k : k + 1], ridge)[0]
         # The mean of the training targets is the prediction for a trial at the mean of the training responses.
         hat[k, others] = weights + (1 - weights.sum()) / (n - 1)
     return hat
-
-
-def unit_vectors(angle: np.ndarray, period: float) -> np.ndarray:
-    """Return the cosine and sine (trial, 2) of angles in degrees with a period."""
-    phase = 2 * np.pi * angle / period
-    return np.column_stack([np.cos(phase), np.sin(phase)])
-
-
-def angle_of(vectors: np.ndarray, period: float) -> np.ndarray:
-    """Return the angles in [0, period) degrees of vectors (trial, 2)."""
-    return np.arctan2(vectors[:, 1], vectors[:, 0]) * period / (2 * np.pi) % period
 
 
 def _summary(error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,22 +2,31 @@
 
 Everything that is fitted comes from training trials only. Units that were not recorded together are classified as if
 they varied independently of each other; their rows say so, as this is no accuracy of a population that lived.
+
+Neighbouring trials share slow noise, which flatters folds that interleave them (``folds=5``) over folds of whole
+stretches of time (``folds=block``); ``folds=both`` reports one beside the other.
 """
 
 import numpy as np
 import xarray as xr
 
-from neurocompare.description.classifiers import PERMUTATIONS, block_folds, classify
-from neurocompare.description.rows import options_of, require_needs, row
-from neurocompare.errors import UserError, unknown
+from neurocompare.description.classifiers import PERMUTATIONS, classify, mean_draws
+from neurocompare.description.labels import ROOTED, block_folds, labelled, refuse_pooled_blocks
+from neurocompare.description.noise_control import CONDITIONS, shuffled_hits
+from neurocompare.description.rows import matrix, options_of, require_needs, row
+from neurocompare.errors import UserError
+from neurocompare.inference.resampling import interval
+from neurocompare.ingestion.presentations import constant_in_blocks
 
 CLASSIFIERS = {
     "logistic": "multinomial logistic regression",
     "lda": "linear discriminants with Ledoit-Wolf shrinkage",
+    "svm": "linear support vector machines, each value against the rest",
     "nearest-mean": "the nearest class mean",
     "nearest-angle": "the class mean at the smallest angle, which a common gain does not change",
 }
-FOLDS = ("block", "5", "leave-one-out")
+FOLDS = ("block", "5", "leave-one-out", "both")
+BOTH = {"block": "chronological", "5": "interleaved"}
 
 DESCRIPTIONS = {
     f"classification-label=<coordinate>-classifier={classifier}-folds={folds}": {
@@ -28,6 +37,16 @@ DESCRIPTIONS = {
     }
     for classifier, text in CLASSIFIERS.items()
     for folds in FOLDS
+} | {
+    f"classification-label=<coordinate>-classifier={classifier}-folds={folds}-noise=shuffled": {
+        "summary": f"the same by {text}, beside accuracies without noise correlations, folds: {folds}",
+        "unit": "1",
+        "direction": "higher",
+        "needs": ["responses", "blocks", "simultaneous"],
+    }
+    for classifier, text in CLASSIFIERS.items()
+    for folds in FOLDS
+    if folds != "leave-one-out"
 }
 """Patterns of ids; the coordinate is any along ``presentation`` that has a few values only."""
 
@@ -35,7 +54,7 @@ LARGE = 10_000
 """Training trials times classes, summed over folds, above which an iterated classifier gets fewer permutations."""
 
 
-def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[list[dict], xr.Dataset]:
+def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[list[dict], xr.Dataset | None]:
     """Classify single presentations.
 
     Presentations without a label (NaN or empty) are left out and counted. The label ``orientation`` of a
@@ -54,106 +73,120 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     -------
     rows : list of dict
         ``accuracy`` and ``balanced accuracy`` (the mean over classes), each with its chance level in the
-        condition, an interval over presentations resampled within classes, and a null of shuffled labels. Of a
-        pseudo-population: ``accuracy of pooled units`` and ``balanced accuracy of pooled units``.
+        condition, an interval over presentations resampled within classes, and a null of shuffled labels. Then bits per
+        presentation, with the same interval and null: ``usable information`` of decoders with probabilities, and
+        ``information in the confusion matrix`` of the others and where single trials are left out; see
+        `neurocompare.description.information`. All of a pseudo-population are called ``… of pooled units``.
+        With ``folds=both`` all these by ``split=chronological`` and ``split=interleaved``. With ``noise=shuffled``
+        also the accuracy where noise correlations were removed from training trials, ``noise=shuffled-train``, or
+        from all, ``noise=shuffled``; and ``accuracy change``, from the intact to the shuffled trials. The interval
+        of a change is over presentations that are resampled in pairs. A row of what can't be had says why.
     details : Dataset
-        What `classify` returns.
+        What `classify` returns, with ``folds=both`` along ``split``; None if nothing could be classified.
 
     Raises
     ------
     UserError
         If the id is no such pattern, the recording lacks what it needs or the coordinate is not discrete.
     """
-    options = options_of(description_id, {"label": (), "classifier": tuple(CLASSIFIERS), "folds": FOLDS})
-    require_needs(array, description_id, ["responses", "blocks"])
+    choices = {"label": (), "classifier": tuple(CLASSIFIERS), "folds": FOLDS, "noise": ("shuffled",)}
+    options = options_of(description_id, choices, optional=("noise",))
+    require_needs(array, description_id, ["responses", "blocks", *(["simultaneous"] if "noise" in options else [])])
     label, classifier, folds = options["label"], options["classifier"], options["folds"]
     array, missing = labelled(array, label, description_id)
-    classes = len(np.unique(array.coords[label].values))
     size = {
         "n_stimuli": len(np.unique(array.coords["stimulus"].values)),
         "n_units": array.sizes["unit"],
         "n_trials": array.sizes["presentation"],
     }
-    if label in array.attrs.get("constant_in_blocks", "").split(","):
-        raise UserError(
-            f"{description_id}: coordinate '{label}' never changed within a block of the recordings that were pooled, "
-            "and the pool has no blocks; classify single recordings with folds=block"
-        )
+    refuse_pooled_blocks(array, label, description_id)
+    if classifier == "nearest-angle" and array.sizes["unit"] < 2:
+        raise UserError(f"{description_id}: one unit spans no angle; use classifier=nearest-mean")
+    if "noise" in options and folds == "leave-one-out":
+        raise UserError(f"{description_id}: a single test trial has nothing to be shuffled with; use folds=block or 5")
+    rows, details = [], []
+    for kind in BOTH if folds == "both" else [folds]:
+        found, detail = _by_folds(array, options | {"folds": kind}, size, seed, both=folds == "both")
+        rows += found
+        details += [detail.assign_coords(split=BOTH[kind])] if detail is not None and folds == "both" else []
+    if missing:
+        rows.append(row("presentations without a label", missing, condition=f"label={label}", **size))
+    if folds == "both":
+        return rows, xr.concat(details, dim="split") if details else None
+    return rows, detail
+
+
+def _by_folds(array, options, size, seed, *, both) -> tuple[list[dict], xr.Dataset | None]:
+    """Rows and details of one kind of folds."""
+    label, classifier, folds = options["label"], options["classifier"], options["folds"]
+    target = np.unique(array.coords[label].values, return_inverse=True)[1]
+    classes = target.max() + 1
     pooled = "" if array.attrs["simultaneous"] or array.sizes["unit"] == 1 else " of pooled units"
     setting = f"label={label};classifier={classifier};folds={folds};classes={classes}"
     setting += f";window={array.attrs['window']}" if "window" in array.attrs else ""
-    if folds == "block" and block_folds(array.coords["block"].values).max() == 0:
-        return [row(f"accuracy{pooled}", np.nan, condition=setting, status="one_block", **size)], None
-    if classifier == "nearest-angle" and array.sizes["unit"] < 2:
-        raise UserError(f"{description_id}: one unit spans no angle; use classifier=nearest-mean")
+    setting += f";split={BOTH[folds]}" if both else ""
+    setting += ";noise=intact" if "noise" in options else ""
+    block = array.coords["block"].values
+    lacking = ""
+    if folds == "block" and block_folds(block).max() == 0:
+        lacking = "one_block"
+    elif both and folds != "block" and constant_in_blocks(target, block):
+        lacking = "constant_in_blocks"
+    if lacking:
+        return [row(f"accuracy{pooled}", np.nan, condition=setting, status=lacking, **size)], None
     permutations = _permutations(classifier, folds, size["n_trials"], classes)
-    details = classify(array, label, seed=seed, folds=folds, classifier=classifier, permutations=permutations)
+    details = classify(
+        array, label, seed=seed, folds=folds, classifier=classifier, permutations=permutations, information=True
+    )
     rows = []
-    for quantity, name, chance in (("accuracy", "", details.chance), ("balanced accuracy", "balanced", 1 / classes)):
-        null, interval = (details[f"{name}_{part}" if name else part].values for part in ("null", "interval"))
-        condition = f"{setting};chance={float(chance):.4g}"
-        value = details[name or "accuracy"]
+    bits = {"usable": "usable information", "confusion": "information in the confusion matrix"}
+    for quantity, name, chance, unit in (
+        ("accuracy", "", details.chance, "1"),
+        ("balanced accuracy", "balanced", 1 / classes, "1"),
+        (bits[details.attrs["information"]], "information", 0, "bits"),
+    ):
+        null, interval_ = (details[f"{name}_{part}" if name else part].values for part in ("null", "interval"))
         rows.append(
             row(
                 f"{quantity}{pooled}",
-                value,
-                condition=condition,
+                details[name or "accuracy"],
+                unit=unit,
+                condition=f"{setting};chance={float(chance):.4g}",
                 null=null if null.size else None,
-                ci=tuple(interval),
+                ci=tuple(interval_),
                 **size,
             )
         )
-    if missing:
-        rows.append(row("presentations without a label", missing, condition=f"label={label}", **size))
-    return rows, details
+    if "noise" in options:
+        rows += _without_correlations(array, target, details, classifier, setting, size, seed)
+    return rows, details.drop_vars(["fold", "hit"])
 
 
-def labelled(array: xr.DataArray, label: str, description_id: str) -> tuple[xr.DataArray, int]:
-    """Return the presentations that have a label.
-
-    Parameters
-    ----------
-    array : DataArray
-        A recording.
-    label : str
-        A coordinate along ``presentation``; ``orientation`` is derived from ``direction`` if need be.
-    description_id : str
-        What error messages start with.
-
-    Returns
-    -------
-    array : DataArray
-        Without the presentations whose label is NaN or empty.
-    missing : int
-        Number of those.
-
-    Raises
-    ------
-    UserError
-        If there is no such coordinate, nothing to tell apart, or almost every presentation has its own value.
-    """
-    known = [n for n, c in array.coords.items() if c.dims == ("presentation",) and not n.startswith("_")]
-    if label == "orientation" and "orientation" not in known and "direction" in known:
-        array = array.assign_coords(orientation=array.coords["direction"].astype(float) % 180)
-    elif label not in known:
-        raise unknown(f"presentation coordinate of {description_id}", label, known)
-    values = array.coords[label].values
-    there = np.isfinite(values) if values.dtype.kind == "f" else values.astype(str) != ""
-    array = array.isel(presentation=np.flatnonzero(there))
-    n, classes = array.sizes["presentation"], len(np.unique(values[there]))
-    if classes < 2:
-        raise UserError(f"{description_id}: coordinate '{label}' has {classes} values; 2 are needed to tell apart")
-    if 2 * classes > n:
-        raise UserError(
-            f"{description_id}: coordinate '{label}' has {classes} values in {n} presentations, it is not discrete; "
-            "choose another label or bin it in the loader"
-        )
-    return array, int((~there).sum())
+def _without_correlations(array, target, details, classifier, setting, size, seed) -> list[dict]:
+    """Accuracies where trials of a label were shuffled, and how they differ from that of intact trials."""
+    values = matrix(array)
+    roots = ("spike count",) if classifier == "logistic" else ROOTED
+    rooted = array.attrs["response"] in roots and values.min() >= 0
+    fold = details["fold"].values
+    rng = np.random.default_rng([seed, 13])
+    hits, single = shuffled_hits(np.sqrt(values) if rooted else values, target, fold, classifier, rng, rooted=rooted)
+    cells = np.bincount(fold * (target.max() + 1) + target)
+    chance = np.bincount(target).max() / len(target)
+    rows = []
+    for noise, told, one in zip(CONDITIONS, hits, single, strict=True):
+        condition = setting.replace("noise=intact", f"noise={noise};among={cells[cells > 0].min()}")
+        for quantity, intact, text in (
+            ("accuracy", 0, f"{condition};chance={chance:.4g}"),
+            ("accuracy change", details["hit"].values, condition),
+        ):
+            low, high = np.array(interval(mean_draws(one - intact, target, rng))) + (told - one).mean()
+            rows.append(row(quantity, (told - intact).mean(), condition=text, ci=(low, high), **size))
+    return rows
 
 
 def _permutations(classifier: str, folds: str, n_trials: int, classes: int) -> int:
     """How many shuffles are affordable: all where nothing is iterated."""
     if classifier.startswith("nearest"):
         return PERMUTATIONS
-    iterated = classifier == "logistic" and n_trials * classes > LARGE
+    iterated = classifier in ("logistic", "svm") and n_trials * classes > LARGE
     return PERMUTATIONS // 5 if folds == "leave-one-out" or iterated else PERMUTATIONS

@@ -7,43 +7,30 @@ spread of the log odds under the prior does not.
 
 import numpy as np
 import xarray as xr
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
 
-from neurocompare.description.discriminants import NearestMean, discriminate
-from neurocompare.description.rows import bootstrap_mean, matrix, may_permute_stimuli, may_permute_trials
+from neurocompare.description.discriminants import NearestMean
+from neurocompare.description.features import Discriminants, Features, Machines, outer
+from neurocompare.description.information import Usable, of_confusion
+from neurocompare.description.labels import ROOTED, block_folds, blocks_shuffled, folds_named, shuffled_within
+from neurocompare.description.rows import (
+    bootstrap_mean,
+    matrix,
+    may_permute_stimuli,
+    may_permute_trials,
+    standard_interval,
+)
 from neurocompare.errors import UserError
 from neurocompare.inference.resampling import interval
 from neurocompare.ingestion.presentations import constant_in_blocks
 
-FOLDS = 4
 PERMUTATIONS = 100
 GROUPINGS = 20
 AVERAGED = (1, 2, 4, 8)
 BOOTSTRAPS = 1000
-ORDERS = 1000
-"""Orders of blocks that are tried before a null of whole blocks is given up."""
-ROOTED = ("spike count", "inferred spikes")
-"""Responses that are never negative, unless they were scaled, and whose variance grows with their mean."""
-
-
-def block_folds(block: np.ndarray, n_folds: int = FOLDS) -> np.ndarray:
-    """Join blocks, in the order of their numbers, into at most `n_folds` folds of consecutive blocks.
-
-    Parameters
-    ----------
-    block : array of int of shape (n_presentations,)
-        Block of each presentation.
-    n_folds : int
-        Largest number of folds.
-
-    Returns
-    -------
-    array of int of shape (n_presentations,)
-        Fold of each presentation, all zero if there is only one block.
-    """
-    blocks, index = np.unique(block, return_inverse=True)
-    return np.arange(len(blocks))[index] * min(n_folds, len(blocks)) // len(blocks)
+FEW = 20
+"""Shuffles for which the probabilities of iterated decoders are calibrated."""
+CALIBRATED = ("logistic", "lda")
+"""Decoders that give probabilities."""
 
 
 def strongest_contrast(array: xr.DataArray) -> xr.DataArray:
@@ -62,6 +49,7 @@ def classify(
     folds: str = "block",
     classifier: str = "logistic",
     permutations: int = PERMUTATIONS,
+    information: bool = False,
 ) -> xr.Dataset:
     """Classify single presentations.
 
@@ -76,8 +64,9 @@ def classify(
     folds : {"block", "stratified", "5", "leave-one-out"}
         Up to four stretches of consecutive blocks, or four or five random folds with equal shares of each
         label, or each presentation by itself.
-    classifier : {"logistic", "lda", "nearest-mean", "nearest-angle"}
-        Multinomial logistic regression; linear discriminants with shrunk covariance; the nearest class mean
+    classifier : {"logistic", "lda", "svm", "nearest-mean", "nearest-angle"}
+        Multinomial logistic regression; linear discriminants with shrunk covariance; linear support vector
+        machines, each label against the rest, penalised as logistic regression is; the nearest class mean
         by distance or by angle. All but logistic regression take inferred spikes as square roots, too:
         their predictions do not depend on the scale of the responses.
     permutations : int
@@ -85,6 +74,8 @@ def classify(
         labels are shuffled within folds, or, if a label never changes within a block, among whole blocks. None
         are made if the recording does not declare its stimuli exchangeable, or if hardly any order of the blocks
         leaves all labels in the training trials of every fold.
+    information : bool
+        Whether to tell the bits that are decoded, too; see `neurocompare.description.information`.
 
     Returns
     -------
@@ -92,7 +83,10 @@ def classify(
         ``accuracy``; ``interval`` (bound), 95 %, over presentations resampled within labels, decoders
         fixed; ``null`` (permutation); ``chance``, the share of the commonest label; the same of the mean of
         the accuracies of each label, ``balanced``, ``balanced_interval`` and ``balanced_null``;
-        ``confusion`` (true, predicted), counts.
+        ``confusion`` (true, predicted), counts. With `information` also ``fold`` and ``hit`` (presentation), and
+        ``information`` in bits; the attribute ``information`` says which: ``usable`` of decoders with probabilities,
+        ``confusion`` of others and where single trials are left out. ``information_interval``, likewise, and
+        ``information_null``, of the same shuffles, but at most 20 of logistic regression, which is to be calibrated.
 
     Raises
     ------
@@ -113,26 +107,35 @@ def classify(
             "learn the blocks; use folds=block"
         )
     rng = np.random.default_rng([seed, 1])
-    fold = _folds(array, target, folds, label, rng)
+    fold = folds_named(array, target, folds, label, rng)
     features = _features(array, fold, classifier)
-    predicted = features.predict(target)
+    bits = _Bits(features, fold, target, usable=classifier in CALIBRATED and folds != "leave-one-out")
+    predicted, gain = bits.predict(target, information)
     count = np.bincount(target)
     recall = np.bincount(target, predicted == target) / count
     within = fold if folds == "block" else np.zeros_like(fold)
     null = np.zeros((permutations * may_permute_trials(array), 2))
+    few = FEW if bits.usable and classifier == "logistic" else permutations
+    gains = []
     for scores in null:
-        shuffled = _blocks_shuffled(target, block, fold, rng) if constant else _shuffled(target, within, rng)
+        shuffled = blocks_shuffled(target, block, fold, rng) if constant else shuffled_within(target, within, rng)
         if shuffled is None:
-            null = null[:0]
+            null, gains = null[:0], []
             break
-        hits = np.bincount(shuffled, features.predict(shuffled) == shuffled)
+        found, its_gain = bits.predict(shuffled, information and len(gains) < few)
+        gains += [its_gain.mean()] if its_gain is not None else []
+        hits = np.bincount(shuffled, found == shuffled)
         # Whole blocks may be of different length, which changes the counts of the labels.
         scores[:] = hits.sum() / len(target), (hits / np.bincount(shuffled)).mean()
     draws = np.array([rng.binomial(n, hit, BOOTSTRAPS) for n, hit in zip(count, recall, strict=True)])
-    confusion = np.zeros((len(classes), len(classes)), dtype=int)
-    np.add.at(confusion, (target, predicted), 1)
+    confusion = confusion_of(target, predicted)
+    told = {}
+    if information:
+        told = {"fold": ("presentation", fold), "hit": ("presentation", (predicted == target).astype(float))}
+        told |= bits.summary(gain, gains, confusion, target, seed)
     return xr.Dataset(
-        {
+        told
+        | {
             "accuracy": (predicted == target).mean(),
             "interval": ("bound", np.array(interval(draws.sum(0) / len(target)))),
             "null": ("permutation", null[:, 0]),
@@ -143,7 +146,7 @@ def classify(
             "confusion": (("true", "predicted"), confusion),
         },
         coords={"bound": ["low", "high"], "true": classes, "predicted": classes},
-        attrs={"label": label},
+        attrs={"label": label} | ({"information": "usable" if bits.usable else "confusion"} if information else {}),
     )
 
 
@@ -207,7 +210,7 @@ def discriminate_45(
     if fold.max() == 0:
         raise UserError("decoding above 45: the recording has one block only; folds must not share a block")
     rng = np.random.default_rng([seed, 2])
-    features = _Features(array, fold)
+    features = _features(array, fold, "logistic")
     groups = {k: _groups(stimulus, fold, k, rng) for k in averaged}
 
     def scores(label_of_stimulus, order):
@@ -229,7 +232,7 @@ def discriminate_45(
     same = np.arange(len(angle))
     by_stimulus = scores(side, same)
     dichotomies = [scores(rng.permutation(side), same) for _ in range(permutations * may_permute_stimuli(array))]
-    trials = [scores(side, _shuffled(same, fold, rng)) for _ in range(permutations * may_permute_trials(array))]
+    trials = [scores(side, shuffled_within(same, fold, rng)) for _ in range(permutations * may_permute_trials(array))]
     return xr.Dataset(
         {
             "accuracy": ("averaged", by_stimulus.mean(1)),
@@ -245,132 +248,67 @@ def discriminate_45(
 
 
 def _features(array: xr.DataArray, fold: np.ndarray, classifier: str):
+    values = matrix(array)
     if classifier in ("nearest-mean", "nearest-angle"):
-        values = matrix(array)
-        rooted = _rooted(array, values, ROOTED)
-        values = np.sqrt(values) if rooted else values
-        return NearestMean(values, fold, standardise=not rooted, angle=classifier == "nearest-angle")
-    if classifier == "lda":
-        return _Discriminants(array, fold, ROOTED)
-    if classifier == "logistic":
-        return _Features(array, fold)
-    raise UserError(f"classify: classifier is '{classifier}'; use logistic, lda, nearest-mean or nearest-angle")
+        rootable = rooted(array, values, ROOTED)
+        values = np.sqrt(values) if rootable else values
+        return NearestMean(values, fold, standardise=not rootable, angle=classifier == "nearest-angle")
+    kinds = {"logistic": Features, "lda": Discriminants, "svm": Machines}
+    if classifier not in kinds:
+        raise UserError(
+            f"classify: classifier is '{classifier}'; use logistic, lda, svm, nearest-mean or nearest-angle"
+        )
+    responses = ("spike count",) if classifier == "logistic" else ROOTED
+    return kinds[classifier](values, list(outer(fold)), rooted=rooted(array, values, responses))
 
 
-def _rooted(array: xr.DataArray, values: np.ndarray, responses: tuple[str, ...]) -> bool:
+class _Bits:
+    """What a decoder predicts, and the bits that it gives: of each trial if usable, else of the table of counts."""
+
+    def __init__(self, features, fold, target, *, usable):
+        self.features, self.usable = features, usable
+        self.measure = Usable(features, fold, target) if usable else None
+
+    def predict(self, target, information):
+        if not self.usable:
+            predicted = self.features.predict(target)
+            return predicted, of_confusion(confusion_of(target, predicted))[None] if information else None
+        scores = self.features.scores(target)
+        return scores.argmax(1), self.measure.gain(target, scores) if information else None
+
+    def summary(self, gain, null, confusion, target, seed):
+        rng = np.random.default_rng([seed, 12])
+        if self.usable:
+            bounds = interval(mean_draws(gain, target, rng))
+        else:
+            drawn = [rng.multinomial(row.sum(), row / row.sum(), BOOTSTRAPS) for row in confusion]
+            bounds = standard_interval(gain[0], of_confusion(np.stack(drawn, axis=1)), len(target))
+        return {
+            "information": gain.mean(),
+            "information_interval": ("bound", np.array(bounds)),
+            "information_null": ("information_permutation", np.array(null)),
+        }
+
+
+def confusion_of(target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Count how often each label (row) is taken for each (column)."""
+    confusion = np.zeros((target.max() + 1, target.max() + 1), dtype=int)
+    np.add.at(confusion, (target, predicted), 1)
+    return confusion
+
+
+def mean_draws(values: np.ndarray, target: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return means (n_draws,) of `values` (n_trials,) over trials that are resampled within labels."""
+    draws = np.zeros(BOOTSTRAPS)
+    for label in np.unique(target):
+        mine = values[target == label]
+        draws += mine[rng.integers(len(mine), size=(BOOTSTRAPS, len(mine)))].sum(1)
+    return draws / len(target)
+
+
+def rooted(array: xr.DataArray, values: np.ndarray, responses: tuple[str, ...]) -> bool:
     """Tell whether values enter as square roots; inferred spikes that were z-scored have none."""
     return array.attrs["response"] in responses and values.min() >= 0
-
-
-class _Features:
-    """Training and test features of every fold, prepared once for many labellings."""
-
-    def __init__(self, array: xr.DataArray, fold: np.ndarray, rooted: tuple[str, ...] = ("spike count",)):
-        values = matrix(array)
-        counts = _rooted(array, values, rooted)
-        self.n_units = values.shape[1]
-        self.penalty = 1.0 if counts else float(values.shape[1])
-        self.fold = fold
-        self.parts = []
-        for k in range(fold.max() + 1):
-            train, test = values[fold != k], values[fold == k]
-            train, test = (np.sqrt(train), np.sqrt(test)) if counts else _zscored(train, test)
-            self.parts.append((fold == k, *_rotated(train, test)))
-
-    def _fits(self, target):
-        for test, train, held_out in self.parts:
-            labels = target[~test]
-            # Newton's method is exact and fast until its Hessian, of side units x classes, gets large.
-            small = train.shape[1] * len(np.unique(labels)) <= 500
-            model = LogisticRegression(
-                C=1 / self.penalty, solver="newton-cholesky" if small else "lbfgs", max_iter=1000
-            )
-            yield test, held_out, model.fit(train, labels)
-
-    def predict(self, target: np.ndarray) -> np.ndarray:
-        """Predicted labels of all presentations, each from decoders that did not see its fold."""
-        predicted = np.empty_like(target)
-        for test, held_out, model in self._fits(target):
-            predicted[test] = model.predict(held_out)
-        return predicted
-
-    def decide(self, target: np.ndarray) -> np.ndarray:
-        """Log odds of label 1 against label 0, likewise."""
-        decision = np.empty(len(target))
-        for test, held_out, model in self._fits(target):
-            decision[test] = model.decision_function(held_out)
-        return decision
-
-
-class _Discriminants(_Features):
-    def predict(self, target: np.ndarray) -> np.ndarray:
-        """Predicted labels, likewise."""
-        predicted = np.empty_like(target)
-        for test, train, held_out in self.parts:
-            predicted[test] = discriminate(train, target[~test], held_out, self.n_units)
-        return predicted
-
-
-def _zscored(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    mean, deviation = train.mean(0), train.std(0)
-    varies = deviation > 1e-12 * (1 + np.abs(mean))
-    return (train[:, varies] - mean[varies]) / deviation[varies], (test[:, varies] - mean[varies]) / deviation[varies]
-
-
-def _rotated(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Express more units than trials in the span of the training trials, which changes no prediction."""
-    if train.shape[1] <= train.shape[0]:
-        return train, test
-    basis = np.linalg.qr(train.T)[0]
-    return train @ basis, test @ basis
-
-
-def _folds(array, target, folds, label, rng) -> np.ndarray:
-    if folds == "block":
-        fold = block_folds(array.coords["block"].values)
-        if fold.max() == 0:
-            raise UserError("classify: folds are 'block' but the recording has one block only; use 'stratified'")
-    elif folds == "leave-one-out":
-        fold = np.arange(len(target))
-        if np.bincount(target).min() < 2:
-            raise UserError(f"classify: a value of '{label}' was shown once; too few to leave one out")
-    elif folds in ("stratified", "5"):
-        n_folds = FOLDS if folds == "stratified" else int(folds)
-        if np.bincount(target).min() < n_folds:
-            raise UserError(
-                f"classify: a value of '{label}' was shown fewer than {n_folds} times; too few for {n_folds} folds"
-            )
-        splitter = StratifiedKFold(n_folds, shuffle=True, random_state=int(rng.integers(2**31)))
-        fold = np.empty(len(target), dtype=int)
-        for k, (_, test) in enumerate(splitter.split(target, target)):
-            fold[test] = k
-    else:
-        raise UserError(f"classify: folds is '{folds}'; use block or stratified, 5 or leave-one-out")
-    for k in range(0 if folds == "leave-one-out" else fold.max() + 1):
-        if len(np.unique(target[fold != k])) <= target.max():
-            raise UserError(f"classify: some values of '{label}' are absent from the training trials of fold {k}")
-    return fold
-
-
-def _shuffled(target: np.ndarray, within: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    shuffled = target.copy()
-    for k in np.unique(within):
-        shuffled[within == k] = rng.permutation(shuffled[within == k])
-    return shuffled
-
-
-def _blocks_shuffled(target, block, fold, rng) -> np.ndarray | None:
-    """Give whole blocks the labels of other blocks, so that all labels stay in the training trials of every fold.
-
-    None if that is hardly ever so: of many labels in two blocks each, some are almost always in one fold only.
-    """
-    _, first, index = np.unique(block, return_index=True, return_inverse=True)
-    for _ in range(ORDERS):
-        shuffled = target[first][rng.permutation(len(first))][index]
-        # The labels as they are meet this condition, too.
-        if all(len(np.unique(shuffled[fold != k])) == target.max() + 1 for k in np.unique(fold)):
-            return shuffled
-    return None
 
 
 def _means(scores: list[np.ndarray], n_averaged: int) -> np.ndarray:

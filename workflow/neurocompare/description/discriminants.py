@@ -147,6 +147,11 @@ def discriminate(train: np.ndarray, labels: np.ndarray, test: np.ndarray, n_unit
     array of int of shape (n_test,)
         Predicted labels.
     """
+    return discriminant_scores(train, labels, test, n_units).argmax(1)
+
+
+def discriminant_scores(train: np.ndarray, labels: np.ndarray, test: np.ndarray, n_units: int) -> np.ndarray:
+    """Return log odds of all labels, but for one number per trial (n_test, n_classes), by the same discriminants."""
     counts = np.bincount(labels)
     members = np.eye(len(counts))[labels]
     means = members.T @ train / counts[:, None]
@@ -156,4 +161,4 @@ def discriminate(train: np.ndarray, labels: np.ndarray, test: np.ndarray, n_unit
     # The smallest ridge keeps it invertible where nothing is to be shrunk.
     covariance[np.diag_indices(len(covariance))] += max(weight, 1e-10) * scale
     axes = np.linalg.solve(covariance, means.T)
-    return (test @ axes - (means.T * axes).sum(0) / 2 + np.log(counts / len(labels))).argmax(1)
+    return test @ axes - (means.T * axes).sum(0) / 2 + np.log(counts / len(labels))

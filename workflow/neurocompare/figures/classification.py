@@ -8,6 +8,7 @@ from neurocompare.figures import style
 from neurocompare.tables import conditions
 
 _POOLED = " of pooled units"
+_NOISE = {"shuffled-train": ", correlations ignored", "shuffled": ", without correlations"}
 
 
 def draw(descriptions: pd.DataFrame, path: str) -> None:
@@ -26,18 +27,23 @@ def draw(descriptions: pd.DataFrame, path: str) -> None:
         If there are none.
     """
     rows = descriptions[descriptions["description"].str.startswith("classification-")]
-    rows = conditions(rows[rows["quantity"].str.contains("accuracy")]).fillna({"chance": "nan"})
+    rows = rows[rows["quantity"].str.removesuffix(_POOLED).isin(["accuracy", "balanced accuracy"])]
+    rows = conditions(rows).fillna({"chance": "nan"})
     if rows.empty:
         raise UserError("the figure 'classification' needs a description classification-…; select one, or leave it out")
     rows["method"] = (
-        rows["classifier"].replace("lda", "LDA")
+        rows["classifier"].replace({"lda": "LDA", "svm": "SVM"})
         + ", "
         + rows["folds"].map(lambda f: f"{f} folds" if f != "leave-one-out" else f)
     )
+    if "noise" in rows:
+        rows["method"] += rows["noise"].map(_NOISE).fillna("")
     rows["place"] = list(zip(rows["recording"], rows["region"], rows["label"], strict=True))
     places, methods = list(dict.fromkeys(rows["place"])), list(dict.fromkeys(rows["method"]))
+    # Long names need room in the legend.
+    least = 4.0 if max(map(len, methods)) < 25 else 6.2
     figure, axes = style.subplots(
-        1, 1, width=max(4.0, 1.2 + max(1.4, 0.34 * (len(methods) + 1)) * len(places)), height=3.4
+        1, 1, width=max(least, 1.2 + max(1.4, 0.34 * (len(methods) + 1)) * len(places)), height=3.4
     )
     axis = axes[0, 0]
     step = 0.8 / len(methods)

@@ -30,11 +30,23 @@ def draw(descriptions: pd.DataFrame, path: str) -> None:
     descriptions = descriptions[
         (descriptions["recording"] == first["recording"]) & (descriptions["region"] == first["region"])
     ]
-    figure, axes = style.subplots(1, 3, width=2.9, height=2.8)
-    errors = conditions(descriptions[descriptions["quantity"] == "median absolute error"])
-    for axis, varied, fixed in ((axes[0, 0], "neurons", "trials"), (axes[0, 1], "trials", "neurons")):
-        _errors(axis, errors, varied, fixed)
-    _decisions(axes[0, 2], conditions(descriptions[descriptions["quantity"] == "accuracy above 45"]))
+    told = descriptions[descriptions["value"].notna()]
+    errors = told[told["quantity"].str.startswith("median absolute error")]
+    # Of several decoders the one that the study lists first; the figure 'limits' compares them.
+    errors = conditions(errors[errors["description"] == errors["description"].iloc[0]]) if len(errors) else errors
+    decisions = conditions(told[told["quantity"].str.startswith("accuracy above 45")])
+    if errors.empty and decisions.empty:
+        raise UserError(
+            f"the figure 'decoding': recording '{first['recording']}' has no error of an angle and no decision above "
+            "45 degrees; select decoding-target=orientation-decoder=von-mises, or leave the figure out"
+        )
+    panels = 2 * (not errors.empty) + (not decisions.empty)
+    figure, axes = style.subplots(1, panels, width=2.9, height=2.8)
+    if not errors.empty:
+        for axis, varied, fixed in ((axes[0, 0], "neurons", "trials"), (axes[0, 1], "trials", "neurons")):
+            _errors(axis, errors, varied, fixed)
+    if not decisions.empty:
+        _decisions(axes[0, -1], decisions)
     style.save(figure, path)
 
 

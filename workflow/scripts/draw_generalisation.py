@@ -1,0 +1,18 @@
+"""Draw accuracies of decoders tested at other times or in other conditions."""
+
+from pathlib import Path
+
+from neurocompare import datasets
+from neurocompare.figures import generalisation
+from neurocompare.jobs import job
+
+
+def main(snakemake):
+    """Run the job."""
+    with job(snakemake.log[0]):
+        # results/describe/<recording>/<description>.nc
+        details = [(Path(path).parent.name, datasets.read(path)) for path in snakemake.input.details]
+        generalisation.draw(details, snakemake.output.figure)
+
+
+main(snakemake)
