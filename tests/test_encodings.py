@@ -282,9 +282,23 @@ def test_the_table_does_not_depend_on_the_number_of_cores_nor_on_the_order_of_tr
     pd.testing.assert_frame_equal(*tables_found, rtol=1e-9)
     order = np.random.default_rng(0).permutation(len(array))
     mixed = pd.DataFrame(encodings.encode(array[order], grams, entry, name="e")[0])
-    # Which trial of a stimulus goes with which of another is arbitrary, and only the noise of whole repeats sees it.
-    first, second = (table[table["quantity"] != "ccnorm"] for table in (tables_found[0], mixed))
-    pd.testing.assert_frame_equal(first, second, rtol=1e-6, atol=1e-9)
+    pd.testing.assert_frame_equal(tables_found[0], mixed, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("level", ["means", "trials"])
+def test_a_drift_that_all_stimuli_share_takes_nothing_from_the_signal(level):
+    array, grams, _, drive = repeated(n=60, units=200, repeats=8)
+    drifting = array.copy(data=array.values + 3 * np.random.default_rng(1).standard_normal((8, 200))[array["block"]])
+    entry = encodings.DEFAULTS | {"level": level, "hold_out": "stimuli"}
+    signals = []
+    for recording in (array, drifting):
+        index = np.tile(np.arange(60), 8)
+        trials = Trials(recording.values, index, recording["block"].values, 60)
+        settings = dict.fromkeys(encoding_rows.Explained.__dataclass_fields__) | {"entry": entry, "trials": trials}
+        signals.append(encoding_rows._signal(encoding_rows.Explained(**settings)).sum(0))
+    np.testing.assert_allclose(signals[0], signals[1], rtol=1e-9)
+    true = ((drive - drive.mean(0)) ** 2).sum(0) * (1 if level == "means" else 8)
+    assert np.mean(signals[0] / true) == pytest.approx(1, abs=0.02)
 
 
 def test_results_of_a_unit_do_not_depend_on_the_others():
@@ -470,8 +484,9 @@ def test_on_mouse_v1_the_explainable_variance_is_that_of_the_file_and_pixels_exp
     entry = MEANS | {"bands": {"pixels": {"network": "n", "layer": "one"}}}
     rows, details = encodings.encode(array, {"pixels": layers(stimuli, one=images)}, entry, name="e")
     raw = np.load(folder / names[0])
-    noise = raw.var(0, ddof=1).mean(0) / len(raw)
-    expected = 1 - noise / raw.mean(0).var(0, ddof=1)
+    # Equation 1 of Schoppe et al. 2016.
+    power = raw.sum(0).var(0, ddof=1) - raw.var(1, ddof=1).sum(0)
+    expected = power / (len(raw) * (len(raw) - 1)) / raw.mean(0).var(0, ddof=1)
     np.testing.assert_allclose(details["explainable"], expected, atol=1e-6)
     other = layers(stimuli, one=images[np.random.default_rng(0).permutation(50)])
     control = encodings.encode(array, {"pixels": other}, entry, name="e")[1]

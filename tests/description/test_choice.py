@@ -93,6 +93,26 @@ def test_trials_without_a_partner_are_counted():
     assert by_quantity(rows)["trials left out"]["value"] in (2, 3)
 
 
+@pytest.mark.parametrize("unknown", [np.nan, ""])
+def test_trials_of_which_a_condition_is_not_known_are_left_out_not_compared(unknown):
+    array = session(n=100)
+    context = (array.coords["context"].values == "color").astype(float)
+    known = context.copy() if unknown != "" else context.astype("U3")
+    known[::5] = unknown
+    array = array.assign_coords(context=("presentation", known))
+    # What is not known has an effect on responses, and the choice goes with it.
+    array[::5] += 10.0 * array.coords["choice"].values[::5, None]
+    rows, details = describe(array, "choice-of=choice-given=context", seed=0)
+    assert by_quantity(rows)["trials left out"]["value"] == 20
+    expected, _ = describe(array[np.arange(100) % 5 > 0], "choice-of=choice-given=context", seed=0)
+    assert by_quantity(rows)["mean choice probability"]["value"] == expected[0]["value"]
+    assert "conditions=2" in rows[0]["condition"]
+    nothing = array.assign_coords(context=("presentation", np.full(100, unknown)))
+    with pytest.raises(UserError, match="coordinate 'context' is never known") as error:
+        describe(nothing, "choice-of=choice-given=context", seed=0)
+    one_line(error)
+
+
 def test_real_units_by_counting_pairs(real_data):
     found = sorted((real_data / "mante2013_pfc").glob("*.mat"))
     if not found:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import stdtrit
 from scipy.stats import kstest, norm, rankdata
 from sklearn.metrics import roc_auc_score
 
@@ -68,6 +69,24 @@ def test_the_error_of_the_mean_knows_that_trials_are_common_to_units():
         errors.append(found.mean_error)
     assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(means), rel=0.12)
     assert np.std(means) > 2 * found.error.mean() / np.sqrt(20)
+
+
+@pytest.mark.parametrize(("trials", "conditions"), [(2, 1), (3, 4), (20, 1)])
+def test_intervals_of_the_mean_cover_with_few_trials(trials, conditions):
+    rng = np.random.default_rng(6)
+    positive = np.tile(np.repeat([True, False], trials), conditions)
+    condition = np.repeat(np.arange(conditions), 2 * trials)
+    covered = []
+    for _ in range(400):
+        values = rng.standard_normal((len(positive), 1)) + rng.standard_normal((len(positive), 20))
+        found = areas(values, positive, condition)
+        covered.append(abs(found.area.mean() - 0.5) <= stdtrit(found.freedom, 0.975) * found.mean_error)
+    assert 0.91 < np.mean(covered) < 0.995
+
+
+def test_without_spread_there_is_no_error_to_trust():
+    found = areas(np.array([[2.0], [2.5], [0.0], [0.5]]), np.array([True, True, False, False]))
+    assert found.area[0] == 1 and np.isnan(found.freedom)
 
 
 def test_shuffles_are_within_conditions_and_p_values_uniform():

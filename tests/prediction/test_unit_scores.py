@@ -118,6 +118,39 @@ def test_missing_repeats_are_allowed_and_change_nothing_on_average():
     assert "\n" not in str(error.value)
 
 
+def test_a_drift_that_all_stimuli_share_is_no_noise_of_their_differences():
+    predicted, means, trials = simulated(50, 5, 1, 0.4)
+    drift = 3 * np.random.default_rng(2).standard_normal((5, 1, 300))
+    for score in (unit_scores.r2er, unit_scores.ccnorm):
+        np.testing.assert_allclose(score(predicted, trials + drift), score(predicted, trials), rtol=1e-9)
+    np.testing.assert_allclose(unit_scores.reliability(trials + drift), unit_scores.reliability(trials), rtol=1e-9)
+    # Predictions with the level of what was recorded.
+    perfect = unit_scores.feve(means + drift.mean(0), trials + drift)
+    close(perfect, 1)
+    some = slice(0, 40)
+    np.testing.assert_allclose(
+        unit_scores.r2er_interval(predicted[:, some], (trials + drift)[..., some], seed=0),
+        unit_scores.r2er_interval(predicted[:, some], trials[..., some], seed=0),
+        atol=1e-6,
+    )
+    # Equation 1 of Schoppe et al. 2016.
+    power = (trials.sum(0).var(0, ddof=1) - trials.var(1, ddof=1).sum(0)) / 20
+    expected = power / trials.mean(0).var(0, ddof=1)
+    np.testing.assert_allclose(unit_scores.reliability(trials), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("noisy", [slice(0, 60), slice(60, 118)])
+def test_noisier_stimuli_may_be_shown_more_or_less_often_than_others(noisy):
+    predicted, means, trials = simulated(118, 8, 5, 0.5)
+    trials[:, noisy] += 1.5 * np.random.default_rng(3).standard_normal(trials[:, noisy].shape)
+    trials[3:, :60] = np.nan
+    for score in (unit_scores.r2er, unit_scores.ccnorm, unit_scores.feve):
+        assert np.median(score(means, trials)) == pytest.approx(1, abs=0.02)
+    assert np.median(unit_scores.r2er(predicted, trials)) == pytest.approx(0.5, abs=0.03)
+    low, high = unit_scores.r2er_interval(predicted[:, :100], trials[..., :100], seed=1)
+    assert np.mean((low <= 0.5) & (high >= 0.5)) > 0.87
+
+
 @pytest.mark.parametrize("true_r2", [0, 0.03, 0.25, 0.5, 0.9, 1])
 def test_intervals_cover_the_true_share_of_variance(true_r2):
     cells = [(20, 2, 0.1), (20, 2, 2), (50, 5, 0.5), (118, 2, 0.1), (118, 20, 2), (118, 20, 0.1)]

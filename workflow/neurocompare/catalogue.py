@@ -7,11 +7,14 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path
 
+from neurocompare.encoding_entries import check_encoding
 from neurocompare.errors import UserError, unknown
 from neurocompare.identifiers import DESCRIPTION_PACKAGES, PACKAGE, module_of, parse
 from neurocompare.yamlfiles import read
 
 CATALOGUES = ("recordings", "stimuli", "networks", "recoveries")
+OPTIONAL = ("encodings",)
+"""Catalogues that a folder of one's own need not have."""
 
 NEEDS = {
     "profile": ("networks", "measures"),
@@ -23,6 +26,8 @@ NEEDS = {
     "multiverse": ("conclusion", "networks", "measures"),
     "sizes": ("networks", "measures"),
     "recovery": ("recoveries", "measures"),
+    "partition": ("encodings",),
+    "maps": ("encodings",),
 }
 """What a study must select for each figure."""
 
@@ -33,8 +38,14 @@ DRAWN = {
     "classification": "classification",
     "psychometrics": "psychometrics",
     "trajectories": "trajectories",
+    "phases": "phases",
+    "choice": "choice",
+    "limits": "limits",
+    "components": "dpca|pca",
+    "sweep": "sweep",
+    "generalisation": "generalisation",
 }
-"""The first word of the descriptions that a figure is drawn from."""
+"""The first word of the descriptions that a figure is drawn from, or several of them, joined by ``|``."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,7 @@ class Catalogue:
 
     Attributes
     ----------
-    recordings, stimuli, networks, recoveries, studies : dict of str to dict
+    recordings, stimuli, networks, recoveries, encodings, studies : dict of str to dict
         Entries by id, as in the YAML files.
     """
 
@@ -51,6 +62,7 @@ class Catalogue:
     stimuli: dict[str, dict]
     networks: dict[str, dict]
     recoveries: dict[str, dict]
+    encodings: dict[str, dict]
     studies: dict[str, dict]
 
     def recording(self, identifier: str) -> dict:
@@ -184,8 +196,8 @@ class Catalogue:
         """
         if name not in self.studies:
             raise unknown("study", name, self.studies)
-        empty = {key: [] for key in ("recordings", "networks", "measures", "descriptions", "recoveries", "figures")}
-        return empty | self.studies[name]
+        keys = ("recordings", "networks", "measures", "descriptions", "recoveries", "encodings", "figures")
+        return {key: [] for key in keys} | self.studies[name]
 
 
 def load(config: Path, schemas: Path) -> Catalogue:
@@ -208,7 +220,9 @@ def load(config: Path, schemas: Path) -> Catalogue:
     UserError
         On the first mistake: which file, which field, and what to do.
     """
-    parts = {name: read(config / f"{name}.yaml", schemas / f"{name}.schema.json") for name in CATALOGUES}
+    names = CATALOGUES + tuple(name for name in OPTIONAL if (config / f"{name}.yaml").is_file())
+    parts = dict.fromkeys(OPTIONAL, {})
+    parts |= {name: read(config / f"{name}.yaml", schemas / f"{name}.schema.json") for name in names}
     clash = sorted(set(parts["recordings"]) & set(parts["networks"]))
     if clash:
         # Both keep their raw files in data/raw/<id>/.
@@ -323,6 +337,16 @@ def _check_recovery(catalogue: Catalogue, name: str) -> None:
         catalogue.network(network)
 
 
+def _check_encoding(catalogue: Catalogue, name: str) -> None:
+    entry = catalogue.encodings[name]
+    check_encoding(entry, catalogue.recording(entry["recording"]))
+    for band, spec in entry["bands"].items():
+        if spec != "identity":
+            seeds = catalogue.network(spec["network"])["seeds"]
+            if spec.get("seed", seeds[0]) not in seeds:
+                raise UserError(f"bands.{band}: '{spec['network']}' has no seed {spec['seed']}, only {seeds}")
+
+
 def _check_study(catalogue: Catalogue, name: str) -> None:
     study = catalogue.study(name)
     for identifier in study["recordings"]:
@@ -342,6 +366,8 @@ def _check_study(catalogue: Catalogue, name: str) -> None:
         module_of(description, DESCRIPTION_PACKAGES)
     for recovery in study["recoveries"]:
         _require("recovery", recovery, catalogue.recoveries)
+    for encoding in study["encodings"]:
+        _require("encoding", encoding, catalogue.encodings)
     if "conclusion" in study:
         _check_conclusion(study)
     if "families" in study["figures"] and len(study["measures"]) == 1:
@@ -356,9 +382,10 @@ def _check_study(catalogue: Catalogue, name: str) -> None:
         lacking = [key for key in NEEDS.get(figure, ()) if not study.get(key)]
         if lacking:
             raise UserError(f"figure '{figure}' needs {' and '.join(lacking)}; select some, or leave the figure out")
-        word = DRAWN.get(figure)
-        if word and not any(parse(d)[0].split("-")[0] == word for d in study["descriptions"]):
-            raise UserError(f"figure '{figure}' needs a description {word}-…; select one, or leave the figure out")
+        words = DRAWN.get(figure, "").split("|")
+        if words[0] and not any(parse(d)[0].split("-")[0] in words for d in study["descriptions"]):
+            wanted = "-… or ".join(words)
+            raise UserError(f"figure '{figure}' needs a description {wanted}-…; select one, or leave the figure out")
 
 
 def _check_conclusion(study: dict) -> None:
@@ -376,5 +403,6 @@ _CHECKS = {
     "stimuli": _check_stimuli,
     "networks": _check_network,
     "recoveries": _check_recovery,
+    "encodings": _check_encoding,
     "studies": _check_study,
 }

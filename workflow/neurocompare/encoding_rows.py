@@ -352,7 +352,13 @@ def _signal(found: Explained) -> np.ndarray:
         return np.full((trials.n_stimuli, trials.values.shape[1]), np.nan)
     counts = trials.counts()[:, None]
     means = trials.mean()
-    squares = trials.with_values((trials.values - means[trials.stimulus]) ** 2).mean()
+    n = trials.n_stimuli
+    if n > 1 and counts.min() == counts.max():
+        # A drift that all stimuli share from repeat to repeat is no noise of their differences; see `moments`.
+        rest = by_repeat(trials) - means
+        squares = ((rest - rest.mean(1, keepdims=True)) ** 2).mean(0) * n / (n - 1)
+    else:
+        squares = trials.with_values((trials.values - means[trials.stimulus]) ** 2).mean()
     noise = squares * counts / (counts - 1)
     if found.means:
         signal = (means - means.mean(0)) ** 2 - noise / counts * (1 - 1 / len(counts))

@@ -120,6 +120,7 @@ def bi_cross_validation(
     loss: str = "frobenius",
     partitions: int = PARTITIONS,
     iterations: int = MAXIMUM,
+    together: np.ndarray | None = None,
 ) -> np.ndarray:
     """Predict held-out blocks of stimuli × units (Owen & Perry 2009, Ann. Appl. Stat. 3:564, section 5).
 
@@ -141,6 +142,8 @@ def bi_cross_validation(
         Number of random partitions.
     iterations : int
         At most so many for a fit.
+    together : array of int of shape (n_stimuli,), optional
+        Numbers from 0 on: rows with the same one, such as neighbours in time, are held out together.
 
     Returns
     -------
@@ -150,9 +153,10 @@ def bi_cross_validation(
     """
     rng = np.random.default_rng([seed, 1])
     errors = np.empty((partitions, GROUPS**2, len(ranks)))
+    together = np.arange(len(x)) if together is None else together
     base = loss_of(x, np.zeros_like(x) if loss == "frobenius" else np.full_like(x, x.mean()), loss) / GROUPS**2
     for partition in range(partitions):
-        row_group = rng.permutation(np.arange(x.shape[0]) % GROUPS)
+        row_group = rng.permutation(np.arange(together.max() + 1) % GROUPS)[together]
         column_group = rng.permutation(np.arange(x.shape[1]) % GROUPS)
         for block in range(GROUPS**2):
             rows, columns = row_group == block // GROUPS, column_group == block % GROUPS

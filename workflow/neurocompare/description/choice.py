@@ -8,6 +8,7 @@ numbers of pairs; nothing is z-scored. Each neuron is taken by itself, so units 
 
 import numpy as np
 import xarray as xr
+from scipy.special import stdtrit
 
 from neurocompare.description.classification import labelled
 from neurocompare.description.rows import matrix, may_permute_trials, options_of, require_needs, row
@@ -41,8 +42,8 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     ----------
     array : DataArray
         A recording of single trials; responses with a time axis are summed (spike counts) or averaged over it, and are
-        looked at bin by bin in the details. Trials without a choice (NaN or empty), and those of conditions with
-        fewer than two trials of a choice, are left out.
+        looked at bin by bin in the details. Trials without a choice or a value of a given coordinate (NaN or empty),
+        and those of conditions with fewer than two trials of a choice, are left out.
     description_id : str
         An id of a pattern in `DESCRIPTIONS`.
     seed : int
@@ -52,9 +53,10 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     -------
     rows : list of dict
         ``mean choice probability`` of the larger value of the coordinate, with an interval over trials (units are
-        given, trials are common to them); ``mean distance from 0.5``, with its null; ``fraction of significant
-        units``, whose two-sided p-value from shuffles of the choices within conditions has a false discovery rate
-        below 5 %; ``trials left out``. A choice that never changes within a block has no null.
+        given, trials are common to them; none where no trial differs from another); ``mean distance from 0.5``, with
+        its null; ``fraction of significant units``, whose two-sided p-value from shuffles of the choices within
+        conditions has a false discovery rate below 5 %; ``trials left out``. A choice that never changes within a
+        block has no null.
     details : Dataset
         ``choice_probability``, ``standard_error``, ``p_value``, ``q_value`` (unit) and, with a time axis,
         ``choice_probability_over_time`` (time, unit).
@@ -75,6 +77,11 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     for name in given:
         if name not in array.coords or array.coords[name].dims != ("presentation",):
             raise UserError(f"{description_id}: the recording has no coordinate '{name}' along presentation")
+        values = array.coords[name].values
+        there = np.isfinite(values) if values.dtype.kind == "f" else values.astype(str) != ""
+        if not there.any():
+            raise UserError(f"{description_id}: coordinate '{name}' is never known where '{label}' is; leave it out")
+        array = array.isel(presentation=np.flatnonzero(there))
     classes, index = np.unique(array.coords[label].values, return_inverse=True)
     if len(classes) != 2:
         raise UserError(
@@ -101,7 +108,7 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     setting += f";given={'+'.join(given)}" if given else ""
     missing = {"status": "constant_in_blocks"} if lost else {}
     mean, distance = found.area.mean(), np.abs(found.area - 0.5).mean()
-    width = 1.96 * found.mean_error
+    width = stdtrit(found.freedom, 0.975) * found.mean_error
     null = np.abs(found.null - 0.5)
     rows = [
         row("mean choice probability", mean, condition=setting, ci=(mean - width, mean + width), **size),

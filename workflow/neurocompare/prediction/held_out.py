@@ -74,9 +74,9 @@ def _every_other(trials: Trials) -> np.ndarray:
 
 
 def _repeats(trials: Trials) -> tuple[np.ndarray, np.ndarray]:
-    """Trials sorted by stimulus, and which repeat of it each of these is."""
+    """Trials sorted by stimulus, and which repeat of it each of these is: of whole repeats in a block, that block."""
     counts = trials.counts()
-    order = np.argsort(trials.stimulus, kind="stable")
+    order = np.lexsort((trials.block, trials.stimulus))
     return order, np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 

@@ -27,6 +27,9 @@ class Areas:
         Standard errors over trials (DeLong et al. 1988, Biometrics 44:837).
     mean_error : float
         That of the mean over units of one recording, whose trials are the same.
+    freedom : float
+        Its degrees of freedom (Satterthwaite 1946, Biometrics Bull. 2:110): with few trials of a class the error itself
+        is uncertain. NaN without any spread.
     null : array of shape (n_permutations, n_units)
         Areas with the classes shuffled within conditions.
     """
@@ -34,6 +37,7 @@ class Areas:
     area: np.ndarray
     error: np.ndarray
     mean_error: float
+    freedom: float
     null: np.ndarray
 
 
@@ -123,7 +127,7 @@ def areas(
     pairs = sum(int(positive[g].sum()) * int((~positive[g]).sum()) for g in groups)
     offset = sum(k * (k + 1) / 2 for k in (int(positive[g].sum()) for g in groups))
     orders = _shuffles(ends, n, permutations, rng)
-    found = Areas(np.zeros(m), np.zeros(m), np.nan, np.empty((permutations, m)))
+    found = Areas(np.zeros(m), np.zeros(m), np.nan, np.nan, np.empty((permutations, m)))
     share = np.zeros(n)
     step = max(1, _BATCH // n)
     for start in range(0, m, step):
@@ -146,7 +150,8 @@ def areas(
             share[low:high] += np.bincount(ties[0].ravel(), beaten.ravel(), high - low) / pairs
         if permutations:
             found.null[:, batch] = (labels[orders].astype(float) @ ranks.T - offset) / pairs
-    return Areas(found.area, np.sqrt(found.error), _mean_error(share, labels, ends) / m, found.null)
+    error, freedom = _mean_error(share, labels, ends)
+    return Areas(found.area, np.sqrt(found.error), error / m, freedom, found.null)
 
 
 def usable(positive: np.ndarray, condition: np.ndarray) -> np.ndarray:
@@ -188,10 +193,11 @@ def _beaten(one, first, last) -> np.ndarray:
     return np.where(one, twice, first + last + 1 - twice) / 2
 
 
-def _mean_error(share, labels, ends) -> float:
-    """The standard error of the sum of areas over units, whose trials are the same."""
-    variance = 0.0
+def _mean_error(share, labels, ends) -> tuple[float, float]:
+    """The standard error of the sum of areas over units, whose trials are the same, and its degrees of freedom."""
+    variance = uncertainty = 0.0
     for low, high in zip(np.r_[0, ends[:-1]], ends, strict=True):
         for one in (labels[low:high], ~labels[low:high]):
-            variance += share[low:high][one].var(ddof=1) * one.sum()
-    return float(np.sqrt(variance))
+            part = share[low:high][one].var(ddof=1) * one.sum()
+            variance, uncertainty = variance + part, uncertainty + part**2 / (one.sum() - 1)
+    return float(np.sqrt(variance)), float(variance**2 / uncertainty) if uncertainty > 0 else np.nan

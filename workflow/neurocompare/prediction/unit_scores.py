@@ -5,7 +5,9 @@ is corrected for noise needs single trials: the noise of their mean lowers every
 repeats of one stimulus differ. With few repeats or hardly any signal a corrected score is a ratio of small numbers:
 it is undefined (NaN) where the estimated signal is not positive, and never clipped, as that would bias its mean.
 
-Where stimuli have unequal numbers of repeats, missing ones are NaN; the noise variance is then pooled over stimuli.
+Where stimuli have unequal numbers of repeats, missing ones are NaN. Noise is what moves the responses to some stimuli
+against those to others: a drift from one repeat of all stimuli to the next leaves the differences between their means
+as they are, and is no noise of them.
 """
 
 from collections.abc import Callable
@@ -55,8 +57,11 @@ def r2(predicted: np.ndarray, observed: np.ndarray) -> np.ndarray:
     return np.where(varies, 1 - ((observed - predicted) ** 2).sum(0) / np.where(varies, total, 1), np.nan)
 
 
-def moments(trials: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return means over repeats, their numbers, and the variance of single trials around the means.
+def moments(trials: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Return means over repeats, and the variance of the noise of single trials and of the means.
+
+    If all stimuli have equally many repeats, the mean of each repeat over stimuli is taken off first (the residuals of
+    a two-way analysis of variance, on which equation 1 of Schoppe et al. 2016 rests as well).
 
     Parameters
     ----------
@@ -70,9 +75,10 @@ def moments(trials: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
     noise : array of shape (n_units,)
         Variance of the noise of a single trial, pooled over stimuli.
     of_mean : array of shape (n_units,)
-        The mean over stimuli of the variance of the noise in `mean`.
-    counts : array of shape (n_stimuli,)
-        Numbers of repeats.
+        The mean over stimuli of the variance of the noise in `mean`, of each stimulus by its own trials: those that
+        are shown less often may be those with more noise.
+    freedom : float
+        Degrees of freedom of `of_mean` (Satterthwaite 1946, Biometrics Bull. 2:110).
 
     Raises
     ------
@@ -86,8 +92,15 @@ def moments(trials: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
     if counts.min(initial=2) < 2:
         raise UserError("a score corrected for noise needs at least 2 trials of every stimulus; use score=pearson")
     mean = np.nansum(trials, axis=0) / counts[:, None]
-    noise = np.nansum((trials - mean) ** 2, axis=(0, 1)) / (counts - 1).sum()
-    return mean, noise, noise * np.mean(1 / counts), counts
+    n, repeats = len(mean), len(trials)
+    rest = trials - mean
+    if n > 1 and counts.min(initial=repeats) == repeats:
+        noise = ((rest - rest.mean(1, keepdims=True)) ** 2).sum((0, 1)) / ((repeats - 1) * (n - 1))
+        return mean, noise, noise / repeats, (repeats - 1) * (n - 1)
+    squares = np.nansum(rest**2, axis=0)
+    share = 1 / (counts * (counts - 1))
+    freedom = (1 / counts).sum() ** 2 / (share / counts).sum()
+    return mean, squares.sum(0) / (counts - 1).sum(), share @ squares / n, freedom
 
 
 def feve(predicted: np.ndarray, trials: np.ndarray) -> np.ndarray:
@@ -119,8 +132,7 @@ def ccnorm(predicted: np.ndarray, trials: np.ndarray) -> np.ndarray:
     """Return the normalised correlation coefficient (Schoppe et al. 2016, Front. Comput. Neurosci. 10:10, equation 5).
 
     The covariance of predictions and mean responses over the root of the variance of the predictions times the signal
-    power. The latter is estimated from the variances of the sum of trials and of single trials, equation 1; of unequal
-    numbers of repeats, as the variance of the mean less that of its noise.
+    power. The latter is the variance of the mean less that of its noise: of equally many repeats their equation 1.
 
     Parameters
     ----------
@@ -134,12 +146,8 @@ def ccnorm(predicted: np.ndarray, trials: np.ndarray) -> np.ndarray:
     array of shape (n_units,)
         NaN where the signal power is not positive or predictions do not vary.
     """
-    mean, noise, of_mean, counts = moments(trials)
-    repeats = len(trials)
-    if counts.min() == repeats:
-        power = (trials.sum(0).var(0, ddof=1) - trials.var(1, ddof=1).sum(0)) / (repeats * (repeats - 1))
-    else:
-        power = mean.var(0, ddof=1) - of_mean
+    mean, noise, of_mean, _ = moments(trials)
+    power = mean.var(0, ddof=1) - of_mean
     p = predicted - predicted.mean(0)
     spread = (p**2).sum(0) / (len(p) - 1)
     covariance = (p * (mean - mean.mean(0))).sum(0) / (len(p) - 1)
@@ -209,9 +217,8 @@ def r2er_interval(
         Lower and upper bounds, from 0 to 1: about [0, 1] where there is hardly any signal, and exactly so of 2 stimuli;
         NaN where predictions do not vary, or repeats never differ.
     """
-    mean, _, of_mean, counts = moments(trials)
+    mean, _, of_mean, freedom = moments(trials)
     n, m = mean.shape
-    freedom = int((counts - 1).sum())
     p, y = predicted - predicted.mean(0), mean - mean.mean(0)
     size = (p**2).sum(0)
     known = (size > _FLAT * (predicted**2).sum(0)) & (of_mean > _FLAT * (mean**2).mean(0))
