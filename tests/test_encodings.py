@@ -100,6 +100,13 @@ def test_a_perfect_model_explains_all_that_can_be_explained_and_less_of_what_was
     assert abs(np.mean(totals) - 1) < 0.08
 
 
+def test_means_over_stimuli_that_belong_to_blocks_are_not_held_out_one_by_one():
+    array, grams, *_ = repeated(n=24, units=4, exchangeable="block")
+    with pytest.raises(UserError, match="use level: trials with hold_out: blocks") as error:
+        encodings.encode(array, grams, MEANS, name="e")
+    assert "\n" not in str(error.value)
+
+
 def test_unique_shares_of_what_is_explainable_are_those_that_were_planted():
     array, grams, features, drive = repeated(noise=1.5)
     table = table_of(encodings.encode(array, grams, MEANS, name="e")[0])

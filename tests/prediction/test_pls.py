@@ -159,7 +159,14 @@ def test_halves_too_small_for_the_preset_have_no_score_and_the_whole_has_one():
 
 
 @pytest.mark.parametrize(
-    "identifier", ["pls", "pls-components=3-folds=brainscore", "pls-components=25-folds=5", "pls-components=nested"]
+    "identifier",
+    [
+        "pls",
+        "pls-components=3-folds=brainscore",
+        "pls-components=25-folds=5",
+        "pls-components=nested",
+        "pls-components=nested-folds=21",
+    ],
 )
 def test_other_ids_are_refused_in_one_line(identifier):
     with pytest.raises(UserError, match=f"^measure '{identifier}': .*pls-components=nested-folds=5") as error:

@@ -191,6 +191,18 @@ def test_p22_one_animal_has_no_ceiling_of_animals_and_supports_no_claim_about_ot
     assert (one.claim, one.flag) == ("stimuli", "one_animal")
 
 
+@pytest.mark.parametrize("measure", ["ridge-folds=5", "reverse-folds=5", "cca-mean-ridge=0.1-folds=5"])
+def test_p10_folds_of_stimuli_do_not_split_what_is_exchanged_as_a_whole(measure):
+    # Slow features and slow responses that have nothing to do with each other, in blocks of 20.
+    rng = np.random.default_rng(10)
+    x, y = (np.cumsum(rng.standard_normal((6, 20, p)), axis=1).reshape(120, p) for p in (15, 12))
+    block = np.repeat(np.arange(6), 20)
+    assert similarity.score(x, y, measure) > 0.4
+    with pytest.raises(UserError, match="which its folds would split") as error:
+        similarity.evaluate(x, y, measure, exchangeable="block", block=block, permutations=9, bootstraps=9)
+    assert "\n" not in str(error.value)
+
+
 def test_p23_squared_statistics_are_not_tested_against_zero():
     for measure in (BIASED, "cca-mean-squared", "rsa-distance=euclidean-compare=cosine", "procrustes-angular"):
         with pytest.raises(UserError, match="by chance is not zero, .* use its p_value, from shuffled stimuli$"):

@@ -72,6 +72,7 @@ def compare(
         aligned_stimuli(recording, control, name)
     opened = with_control(opened, None if control is None else stacked(control, stimuli))
     plan = plan_of(recording, stimuli, name)
+    refusals.folds_of_stimuli(opened, plan.n_groups, len(stimuli), name)
     candidates = stacked(activations, stimuli, units=opened.info["units"])
     smallest = None
     if "unit" in recording.dims:

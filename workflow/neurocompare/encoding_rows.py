@@ -245,7 +245,13 @@ def _quantities(found: Explained) -> Iterator[_Quantity]:
     draws = None if weights is None else share(signal, whole, weights)
     yield _Quantity(ALL, "explainable", VARIANCE, fraction, draws, "" if weights is None else "stimuli")
     shares = [
-        (band, quantity, getattr(part, quantity)[k], None if found.null is None else found.null[quantity][:, k])
+        # The product measure of a useless band that goes with a useful one is not zero: only unique shares are tested.
+        (
+            band,
+            quantity,
+            getattr(part, quantity)[k],
+            found.null["unique"][:, k] if quantity == "unique" and found.null else None,
+        )
         for quantity in ("product", "unique")
         for k, band in enumerate(found.bands)
     ]

@@ -21,7 +21,7 @@ from neurocompare.comparison import aligned_stimuli
 from neurocompare.description.rows import matrix
 from neurocompare.errors import UserError, unknown
 from neurocompare.inference import continuous, resampling
-from neurocompare.inference.trials import block_of_stimuli, trial_index
+from neurocompare.inference.trials import trial_index
 from neurocompare.prediction import banded, designs, variance
 from neurocompare.prediction.banded import Band
 from neurocompare.similarity.trials import Trials
@@ -225,11 +225,15 @@ def _resamples(recording: xr.DataArray, entry: dict, stimuli: np.ndarray, shown:
     nothing = np.empty((0, n_samples), dtype=int)
     found = {"orders": nothing, "shifts": nothing, "weights": None, "stretches": None, "length": 0}
     means = entry["level"] == "means"
-    if exchangeable not in (("stimulus", "condition", "block") if means else ("stimulus",)):
+    if means and exchangeable in ("block", "shift"):
+        raise UserError(
+            f"recording '{name}' exchanges whole blocks only, which folds of stimuli would split; use level: trials "
+            "with hold_out: blocks"
+        )
+    if exchangeable not in (("stimulus", "condition") if means else ("stimulus",)):
         return found
-    block = block_of_stimuli(recording, stimuli, name) if exchangeable == "block" else None
     try:
-        plan = resampling.plan(name, n, exchangeable, block=block, permutations=entry["shuffles"], partitions=0)
+        plan = resampling.plan(name, n, exchangeable, permutations=entry["shuffles"], partitions=0)
     except UserError:
         # Too few stimuli to exchange: scores without a null or an interval are still scores.
         return found

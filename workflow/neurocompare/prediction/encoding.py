@@ -74,6 +74,8 @@ class Encoder(Measure):
     ----------
     word : str
         The first word of the id.
+    setting : str
+        What comes between that word and the folds in an id, for error messages.
     text : str
         What it does, for the table of measures.
     needs_units : bool
@@ -93,6 +95,7 @@ class Encoder(Measure):
     scheme = "bootstrap"
     influence = False
     word = ""
+    setting = ""
     text = ""
     needs_units = False
     single_units = True
@@ -106,7 +109,7 @@ class Encoder(Measure):
         self.scored = options.pop("score", "pearson")
         if words != self.word or options or not folds_.isdecimal() or not 2 <= int(folds_) <= 20:
             raise UserError(
-                f"an encoding measure is written {self.word}-folds=5, with 2 to 20 folds, and perhaps "
+                f"an encoding measure is written {self.word}{self.setting}-folds=5, with 2 to 20 folds, and perhaps "
                 "-split=consecutive, -score=r2er or -gate=0.3 after it"
             )
         if self.split not in folds.SPLITS:

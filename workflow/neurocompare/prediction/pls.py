@@ -47,6 +47,7 @@ class Nested(Encoder):
     """Partial least squares with a number of components that inner folds choose; see `Encoder`."""
 
     word = "pls"
+    setting = "-components=nested"
     text = "partial least squares (components by inner folds) from features to all neurons together"
     single_units = False
     permutations = 50

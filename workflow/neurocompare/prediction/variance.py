@@ -6,7 +6,9 @@ product measure
     Σ (2 y ŷ_b − ŷ_b ŷ) / Σ y², which sums to R² over the bands (Hoffman 1960; Pratt 1987);
 unique contribution
     R² of all bands minus R² of a model without the band. Bands that say the same have none, and what no
-    band has for itself is *shared*.
+    band has for itself is *shared*. It is what a band adds at this number of samples: of a band with more
+    features than samples can settle, a small one that repeats its useful part adds much, though it says
+    nothing new. Only with more samples does that vanish.
 
 Everything is linear in sums over samples, so a resample is one product of matrices.
 """

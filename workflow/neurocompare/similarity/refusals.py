@@ -3,6 +3,7 @@
 import numpy as np
 
 from neurocompare.errors import UserError
+from neurocompare.identifiers import parse
 
 FITTED = ("zscore", "soft")
 """Normalisations of units that look at all stimuli."""
@@ -29,6 +30,31 @@ def fitted_outside_folds(measure: str, options: dict[str, str], responses: str |
         raise UserError(
             f"measure '{measure}': responses={responses} would be fitted to stimuli that the folds hold out; use "
             "responses=sqrt, which is not fitted, or leave it out (each fold centres and scales by itself)"
+        )
+
+
+def folds_of_stimuli(measure, n_groups: int, n_stimuli: int, name: str) -> None:
+    """Refuse folds over stimuli where only whole groups of them, such as blocks, may be exchanged.
+
+    Parameters
+    ----------
+    measure : Measure
+        The measure.
+    n_groups, n_stimuli : int
+        How many things may change places, and how many stimuli there are.
+    name : str
+        What to call the recording.
+
+    Raises
+    ------
+    UserError
+        If stimuli of one group would be on both sides of a fold: what neighbours in time share, without any relation
+        between features and responses, scores nearly as high as a true model then.
+    """
+    if "folds" in parse(measure.name)[1] and n_groups < n_stimuli:
+        raise UserError(
+            f"measure '{measure.name}' holds out single stimuli, but '{name}' exchanges whole blocks or conditions of "
+            "them only, which its folds would split; use a measure without folds, such as cka-kernel=linear-hsic=song"
         )
 
 

@@ -57,6 +57,7 @@ def evaluated(x, y, measure: Measure, exchangeable: str | None, control, groups:
     measure.require_repeats(target, "y")
     refusals.without_null(measure, groups.get("permutations", resampling.PERMUTATIONS))
     plan = resampling.plan("y", n, exchangeable, **groups)
+    refusals.folds_of_stimuli(measure, plan.n_groups, n, "y")
     if exchangeable == "condition" and "time" in groups:
         conditions = exchange.of_conditions(groups["condition"], groups["time"])
         # Of the control as well: else the common course is all that it controls for.
