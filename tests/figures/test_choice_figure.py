@@ -1,19 +1,9 @@
 """The figure of choice probabilities."""
 
 import numpy as np
-import pytest
 import xarray as xr
 
-from neurocompare.figures import choice, style
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figure that was saved last."""
-    kept = []
-    save = style.save
-    monkeypatch.setattr(style, "save", lambda figure, path: (kept.append(figure), save(figure, path)))
-    return kept
+from neurocompare.figures import choice
 
 
 def left_over(seed, units=5, timed=True):

@@ -1,27 +1,12 @@
 """The figure of components: what is drawn is what was given."""
 
 import numpy as np
-import pytest
 import xarray as xr
 
-from neurocompare.figures import components, style
+from neurocompare.figures import components
 
 CELLS = [f"choice={c}, motion={m}" for c in (-1, 1) for m in (-2, 1, 2)]
 TIME = 0.1 * np.arange(5)
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figure that was saved last."""
-    kept = []
-    save = style.save
-
-    def keep(figure, path):
-        kept.append(figure)
-        save(figure, path)
-
-    monkeypatch.setattr(style, "save", keep)
-    return kept
 
 
 def in_regions(detail, **attributes):

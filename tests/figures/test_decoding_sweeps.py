@@ -5,21 +5,7 @@ import pytest
 import xarray as xr
 
 from neurocompare.errors import UserError
-from neurocompare.figures import generalisation, style, sweep
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """Figures before they are closed."""
-    kept = []
-    save = style.save
-
-    def keep(figure, path):
-        kept.append(figure)
-        save(figure, path)
-
-    monkeypatch.setattr(style, "save", keep)
-    return kept
+from neurocompare.figures import generalisation, sweep
 
 
 def curve(over, sizes):

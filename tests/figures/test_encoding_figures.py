@@ -10,23 +10,9 @@ import xarray as xr
 from neurocompare import tables
 from neurocompare.encoding_entries import EXPLAINABLE, VARIANCE
 from neurocompare.errors import UserError
-from neurocompare.figures import maps, partition, style
+from neurocompare.figures import maps, partition
 
 BANDS = ["trained", "pixels"]
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figures that were saved."""
-    kept = []
-    save = style.save
-
-    def keep(figure, path):
-        kept.append(figure)
-        save(figure, path)
-
-    monkeypatch.setattr(style, "save", keep)
-    return kept
 
 
 def detail(name="e", units=40, areas=("V1",), level="means", **places):

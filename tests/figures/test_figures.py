@@ -3,28 +3,13 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pandas as pd
-import pytest
 import xarray as xr
 
 from neurocompare import tables
-from neurocompare.figures import arrangement, decoding, parts, profile, rdms, recovery, sessions, style
+from neurocompare.figures import arrangement, decoding, parts, profile, rdms, recovery, sessions
 
 TITLES = {"deep": "Deep network", "bank": "Filter bank"}
 LAYERS = ["one", "two", "three"]
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figure that was saved last."""
-    kept = []
-    save = style.save
-
-    def keep(figure, path):
-        kept.append(figure)
-        save(figure, path)
-
-    monkeypatch.setattr(style, "save", keep)
-    return kept
 
 
 def scores(ceiling=(0.5, 0.7), measure="rsa-distance=correlation-compare=spearman"):

@@ -8,21 +8,7 @@ import xarray as xr
 
 from neurocompare import tables
 from neurocompare.errors import UserError
-from neurocompare.figures import limits, style
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figure that was saved last."""
-    kept = []
-    save = style.save
-
-    def keep(figure, path):
-        kept.append(figure)
-        save(figure, path)
-
-    monkeypatch.setattr(style, "save", keep)
-    return kept
+from neurocompare.figures import limits
 
 
 def limit():

@@ -9,23 +9,9 @@ import xarray as xr
 
 from neurocompare import tables
 from neurocompare.errors import UserError
-from neurocompare.figures import phases, style
+from neurocompare.figures import phases
 
 NAME = "phases-by=percept-loss=frobenius"
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figure that was saved last."""
-    kept = []
-    save = style.save
-
-    def keep(figure, path):
-        kept.append(figure)
-        save(figure, path)
-
-    monkeypatch.setattr(style, "save", keep)
-    return kept
 
 
 def rows(recording, share=0.75, status="no_ceiling", condition=";units=pooled"):

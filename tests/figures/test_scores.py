@@ -20,20 +20,6 @@ TITLES = {"deep": "Deep network", "bank": "Filter bank"}
 LAYERS = ["one", "two", "three", "four"]
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figures that were saved."""
-    kept = []
-    save = style.save
-
-    def keep(figure, path):
-        kept.append(figure)
-        save(figure, path)
-
-    monkeypatch.setattr(style, "save", keep)
-    return kept
-
-
 def row(**own):
     blank = dict.fromkeys(tables.SCORES, np.nan) | dict.fromkeys(("ceiling_kind", "influential_stimulus"), "")
     usual = {"recording": "r", "region": "V1", "animal": "m", "seed": 0, "measure": RSA, "claim": "new stimuli"}

@@ -9,25 +9,11 @@ import pytest
 
 from neurocompare import tables
 from neurocompare.errors import UserError
-from neurocompare.figures import sizes, style
+from neurocompare.figures import sizes
 
 RSA, SONG, ANGLE = "rsa-distance=correlation-compare=spearman", "cka-kernel=linear-hsic=song", "procrustes-angular"
 TITLES = {"deep": "Deep network", "bank": "Filter bank"}
 GRIDS = {"units": [4, 8, 16, 40], "stimuli": [12, 17, 25]}
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figures that were saved."""
-    kept = []
-    save = style.save
-
-    def keep(figure, path):
-        kept.append(figure)
-        save(figure, path)
-
-    monkeypatch.setattr(style, "save", keep)
-    return kept
 
 
 def table(measures=(RSA, SONG), regions=("V1",), kind="bracket (trials)", seeds=(0,)):
