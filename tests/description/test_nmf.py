@@ -200,6 +200,36 @@ def test_planted_parts_of_single_trials_are_recovered(loss, few):
         nmf.describe(recording(cube), f"nmf-of=conditions-loss={loss}", seed=0)
 
 
+def test_what_one_block_has_is_no_part_of_trials(few):
+    """A pattern that is there in one block only predicts no other block, though it predicts trials of that block."""
+    rng = np.random.default_rng(8)
+    h = np.repeat(np.eye(2), [12, 6], axis=1)[:, :18]
+    weight = np.stack([rng.gamma(2, 1, (6, 12)), np.zeros((6, 12))], axis=-1)
+    weight[:, :2, 1] = rng.gamma(2, 1, (6, 2))
+    cube = rng.poisson(10 * weight @ h).astype(float)
+    found = {}
+    for name, block in {"blocks": np.tile(np.arange(12) // 2, 6), "trials": np.zeros(72, dtype=int)}.items():
+        array = recording(cube).assign_coords(block=("presentation", block))
+        line = nmf.describe(array, "nmf-of=trials-loss=frobenius", seed=0)[0][0]
+        assert f"held-out={name}" in line["condition"]
+        found[name] = line["value"]
+    assert found == {"blocks": 1, "trials": 2}
+
+
+def test_large_recordings_are_sampled_unless_rows_are_averages(monkeypatch):
+    monkeypatch.setattr(nmf, "LARGEST_ROWS", 30)
+    cube, _ = planted(2, n=20, p=12, n_repeats=6)
+    ranks = np.array([1, 2])
+    for kind, expected in {"trials": 30, "conditions": 20}.items():
+        data = nmf._responses(recording(cube), {"of": kind}, "nmf")
+        errors, used = nmf._errors(data, data.matrix(), ranks, "frobenius", 0)
+        assert used == expected and np.isfinite(errors).all()
+    monkeypatch.setattr(nmf, "LARGEST_ROWS", 10)
+    data = nmf._responses(recording(cube), {}, "nmf")
+    plain = factorization.bi_cross_validation(cube.mean(1), ranks, seed=0)
+    np.testing.assert_allclose(nmf._errors(data, data.matrix(), ranks, "frobenius", 0)[0], plain, rtol=1e-5)
+
+
 def test_conditions_is_what_is_factorised_by_default(few):
     cube, _ = planted(2, n=12, p=14, n_repeats=4)
     plain, named = (

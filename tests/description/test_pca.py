@@ -39,6 +39,9 @@ def test_planted_components_are_counted_and_found(rank):
     # In halves, of three trials each, a third of the noise of each of the 30 units remains.
     share = signal / (signal + 30 / 3)
     assert found["cross-validated variance of all components"]["value"] == pytest.approx(share, abs=0.05)
+    eighty, ninety = (row for row in rows if row["quantity"] == "dimensions of the cross-validated variance")
+    assert eighty["condition"].endswith("share=0.8") and ninety["condition"].endswith("share=0.9")
+    assert eighty["value"] <= ninety["value"] == rank
     ratio = found["participation ratio of the signal"]["value"]
     assert ratio == pytest.approx(rank, rel=0.15) and found["participation ratio"]["value"] > ratio
 
@@ -53,6 +56,15 @@ def test_components_of_noise_are_none_and_explain_nothing():
         assert found["variance of the first component"]["value"] > 0.1
     assert np.mean(counts) < 0.6
     np.testing.assert_allclose(np.mean(values, axis=0), 0, atol=0.03)
+
+
+def test_dimensions_that_hold_a_share_of_the_signal():
+    across = np.array([5.0, 3, 1, 1, -0.5, 0.5])
+    assert [pca.dimensions(across, share) for share in (0.5, 0.8, 0.9, 1)] == [1, 2, 3, 4]
+    assert np.isnan(pca.dimensions(np.array([0.1, -0.2]), 0.8))
+    rows, _ = pca.describe(recording(np.random.default_rng(0).standard_normal((30, 4, 25))), OF, seed=0)
+    assert by_quantity(rows)["number of components"]["value"] == 0
+    assert by_quantity(rows)["dimensions of the cross-validated variance"]["status"] == "no_component"
 
 
 def test_variances_are_those_of_numpy():

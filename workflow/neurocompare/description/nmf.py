@@ -63,7 +63,7 @@ DESCRIPTIONS = dict(
 
 LARGEST_RANK = 10
 LARGEST_ROWS = 1000
-"""Rows of which held-out blocks are predicted, a random selection of more."""
+"""Time courses and single trials have many rows: of more, those that are predicted are a random selection."""
 
 DRAWS = 10
 BOOTSTRAPS = 100
@@ -82,6 +82,8 @@ class Responses:
         One time unless the factorisation is one of time courses.
     trials : bool
         Whether the rows are single trials.
+    block : array of int of shape (n_stimuli, n_repeats), or None
+        Blocks of single trials, numbered; None if there are fewer than are held out in turn.
     policy : str
         What is done about negative values.
     soft : float or None
@@ -95,6 +97,7 @@ class Responses:
     stimuli: np.ndarray
     cube: np.ndarray
     trials: bool
+    block: np.ndarray | None
     policy: str
     soft: float | None
     step: float
@@ -110,8 +113,10 @@ class Responses:
         return x if self.soft is None else x / (x.max(0) + self.soft)
 
     def together(self) -> np.ndarray | None:
-        """Rows that are held out together: short stretches of time, whose noise may be correlated."""
+        """Rows that are held out together, as their noise may be correlated: short stretches of time, or blocks."""
         n, _, n_times, _ = self.cube.shape
+        if self.block is not None:
+            return self.block.ravel()
         if n_times == 1:
             return None
         length = max(1, min(round(STRETCH / self.step), n_times // (2 * GROUPS)))
@@ -127,8 +132,9 @@ class Responses:
 def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[list[dict], xr.Dataset | None]:
     """Describe the parts of a population.
 
-    The rank is bi-cross-validated; of time courses, short stretches are held out as a whole. Stability is the mean
-    matched cosine over all pairs of 20 starts; the consensus says how often starts put the same units together.
+    The rank is bi-cross-validated; of time courses, short stretches are held out as a whole, and of single trials,
+    blocks (trials, if there are fewer than three blocks; the condition says which). Stability is the mean matched
+    cosine over all pairs of 20 starts; the consensus says how often starts put the same units together.
     Reproducibility is the matched cosine of the parts fitted to random halves of the repeats, the mean
     of ten draws; its interval is 1.96 standard errors of a bootstrap over stimuli; its null shuffles the
     units of one half, which permutes the columns of that half's parts. Mean rates that differ between
@@ -180,7 +186,8 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     condition = f"rank={rank}"
     scaled = "" if data.soft is None else f";soft={data.soft:.3g}"
     sampled = "" if used == len(x) else f";rows={used} of {len(x)}"
-    rule = f"largest={ranks[-1]};rule=one-standard-error{sampled}{scaled}"
+    held = "" if not data.trials else ";held-out=" + ("trials" if data.block is None else "blocks")
+    rule = f"largest={ranks[-1]};rule=one-standard-error{held}{sampled}{scaled}"
     rows = [
         row("number of parts", rank, condition=rule, **size),
         row("bi-cross-validated error", mean[rank - 1], condition=condition, **size),
@@ -218,7 +225,19 @@ def _responses(array, options, description_id) -> Responses:
         # Other units have no rate that is known to be weak.
         soft = known if np.isfinite(known) else max(0.1 * float(np.median(peaks)), 1e-12)
     policy = options.get("negative", "refuse")
-    return Responses(stimuli, cube, kind == "trials", policy, soft, step, description_id)
+    block = _blocks(array) if kind == "trials" else None
+    return Responses(stimuli, cube, kind == "trials", block, policy, soft, step, description_id)
+
+
+def _blocks(array) -> np.ndarray | None:
+    """Numbers of the blocks (stimulus, repeat), in the order of `by_repeat`."""
+    if "block" not in array.coords:
+        return None
+    number = np.unique(array.coords["block"].values, return_inverse=True)[1][:, None]
+    _, found = by_repeat(xr.DataArray(number, dims=("presentation", "unit"), coords=_presentations(array)))
+    # Repeats that were dropped may have been all of a block.
+    number = np.unique(found[..., 0], return_inverse=True)[1].reshape(found.shape[:2])
+    return number if number.max() + 1 >= GROUPS else None
 
 
 def _presentations(array) -> dict:
@@ -228,11 +247,15 @@ def _presentations(array) -> dict:
 def _errors(data, x, ranks, loss, seed) -> tuple[np.ndarray, int]:
     """Held-out errors, and of how many rows."""
     together = data.together()
-    if len(x) > LARGEST_ROWS:
-        labels = np.arange(len(x)) if together is None else together
-        kept = np.random.default_rng([seed, 8]).permutation(labels.max() + 1)
-        chosen = np.isin(labels, kept[: LARGEST_ROWS * (labels.max() + 1) // len(x)])
-        x, together = x[chosen], np.unique(labels[chosen], return_inverse=True)[1]
+    # Averages of conditions are few, and all of them are predicted.
+    if len(x) > LARGEST_ROWS and (data.trials or together is not None):
+        rng = np.random.default_rng([seed, 8])
+        # Stretches of time are kept or left as a whole; of trials, which are independent rows, each by itself.
+        labels = np.arange(len(x)) if data.trials else together
+        kept = rng.permutation(labels.max() + 1)[: max(GROUPS, LARGEST_ROWS * (labels.max() + 1) // len(x))]
+        chosen = np.isin(labels, kept)
+        together = labels[chosen] if together is None else together[chosen]
+        x, together = x[chosen], np.unique(together, return_inverse=True)[1]
     return bi_cross_validation(x, ranks, seed=seed, loss=loss, together=together), len(x)
 
 

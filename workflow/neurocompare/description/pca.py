@@ -26,6 +26,7 @@ DESCRIPTIONS = {
 """The pattern of ids; coordinates are along ``presentation``, by default ``stimulus``."""
 
 HALVES = 20
+SHARES = (0.8, 0.9)
 PERMUTATIONS = 200
 GROUPS = 50
 SHOWN = 3
@@ -55,8 +56,9 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     rows : list of dict
         ``number of components``; ``variance of the first component`` (of the averages of all trials), whose null are
         the shuffles; ``cross-validated variance of the first component``, ``… of the first 3 components`` and ``… of
-        all components`` (the signal), shares of the variance of the halves; ``participation ratio`` and ``participation
-        ratio of the signal``.
+        all components`` (the signal), shares of the variance of the halves; ``dimensions of the cross-validated
+        variance``, how many components hold 80 and 90 % of the signal, ``no_component`` where parallel analysis finds
+        none or halves share nothing; ``participation ratio`` and ``participation ratio of the signal``.
     details : Dataset
         ``score`` (component, cell, time) and ``axis`` (component, unit) of the first three; ``variance``,
         ``null_high`` and ``cross_validated`` (number), shares.
@@ -117,6 +119,11 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
         "cross-validated variance of all components": across.sum(),
     }.items():
         rows.append(row(quantity, value, condition=told, **(size | missing)))
+    for share in SHARES:
+        count = dimensions(across, share) if number != 0 else np.nan
+        lacking = {"status": "no_component"} if np.isnan(count) else {}
+        quantity = "dimensions of the cross-validated variance"
+        rows.append(row(quantity, count, condition=f"{told};share={share:g}", **(size | lacking | missing)))
     flat = x.reshape(-1, x.shape[-1])
     rows.append(row("participation ratio", participation_ratio(flat), condition=condition, **size))
     ratio = np.nan
@@ -171,6 +178,25 @@ def leading(variance: np.ndarray, high: np.ndarray) -> int:
     """Count the components before the first one whose variance does not exceed the null."""
     above = variance > high * (1 + 1e-9)
     return len(above) if above.all() else int(above.argmin())
+
+
+def dimensions(across: np.ndarray, share: float) -> float:
+    """Count the leading components that hold a share of the signal.
+
+    Parameters
+    ----------
+    across : array of shape (n_components,)
+        Cross-validated variances, from `cross_validated`; those of components without signal scatter around zero.
+    share : float
+        Share of their sum.
+
+    Returns
+    -------
+    float
+        The smallest number of components; NaN if the sum is not positive.
+    """
+    total = across.sum()
+    return 1.0 + np.flatnonzero(np.cumsum(across) >= share * total - 1e-12)[0] if total > 0 else np.nan
 
 
 def _centred(x: np.ndarray) -> np.ndarray:
