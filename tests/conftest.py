@@ -34,3 +34,19 @@ def server(monkeypatch):
     server = Server()
     yield server
     server.close()
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Give the figures that were saved, in their order."""
+    from neurocompare.figures import style
+
+    kept = []
+    save = style.save
+
+    def keep(figure, path):
+        kept.append(figure)
+        save(figure, path)
+
+    monkeypatch.setattr(style, "save", keep)
+    return kept
