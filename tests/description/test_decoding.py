@@ -57,7 +57,7 @@ def test_the_error_falls_with_neurons_to_the_planted_limit(limited):
     assert np.all(error.sel(neurons=400).values < 1.35 * limit)
     for split in decoding.SPLITS:
         values = error.sel(split=split).values
-        assert values[-1] > 1.5 * values[0]
+        assert values[-1] > 1.25 * values[0]
         assert np.all(np.diff(values) > -0.1 * values[:-1])
         assert details.trial_error.sel(bound="value", split=split).values[-1] > 1.2 * values[0]
     np.testing.assert_array_equal(details.neurons.values, [400, 200, 100, 50, 25])

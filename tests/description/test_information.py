@@ -171,3 +171,26 @@ def test_a_label_of_whole_blocks_has_the_chronological_split_only():
     rows, _ = classification.describe(array, "classification-label=context-classifier=lda-folds=both", seed=0)
     assert rows[-1]["status"] == "constant_in_blocks" and "split=interleaved" in rows[-1]["condition"]
     assert accuracy(rows, split="chronological")["n_null"] > 0
+
+
+def test_what_the_stimuli_of_a_label_differ_by_is_no_noise():
+    # Two labels of two stimuli each; trials are independent, so that taking correlations away changes nothing.
+    rng = np.random.default_rng(5)
+    changes = []
+    for _ in range(4):
+        stimulus = np.arange(240) % 4
+        means = 1.2 * rng.standard_normal((4, 12))
+        array = recording(
+            means[stimulus] + rng.standard_normal((240, 12)),
+            coordinates={"side": stimulus // 2},
+            stimulus=np.array(["a", "b", "c", "d"])[stimulus],
+            block=np.arange(240) // 24,
+        )
+        rows, _ = classification.describe(
+            array, "classification-label=side-classifier=lda-folds=block-noise=shuffled", seed=0
+        )
+        changes += [
+            r["value"] for r in rows if r["quantity"] == "accuracy change" and "shuffled-train" in r["condition"]
+        ]
+    assert len(changes) == 4
+    assert abs(np.mean(changes)) < 0.02

@@ -12,6 +12,7 @@ import xarray as xr
 from neurocompare.description.classifiers import block_folds, strongest_contrast
 from neurocompare.description.rows import matrix, may_permute_trials, require_needs
 from neurocompare.errors import UserError
+from neurocompare.ingestion.presentations import constant_in_blocks
 
 SPLITS = ("interleaved", "chronological")
 TARGETS = ("orientation", "direction")
@@ -44,6 +45,8 @@ class Angles:
         ``" of pooled units"`` where units were not recorded together, else empty; it belongs behind a quantity.
     n_stimuli : int
         Number of different stimuli.
+    constant : bool
+        Whether the angle never changes within a block, so that single trials must be neither held out nor shuffled.
     """
 
     values: np.ndarray
@@ -53,6 +56,7 @@ class Angles:
     permutable: bool
     pooled: str
     n_stimuli: int
+    constant: bool = False
 
     @property
     def size(self) -> dict[str, int]:
@@ -66,7 +70,10 @@ class Angles:
             return "too_few_trials"
         if len(np.unique(self.angle)) < 3:
             return "too_few_angles"
-        return "one_block" if self.folds[split].max() == 0 else None
+        if self.folds[split].max() == 0:
+            return "one_block"
+        # Trials of one block would teach the block, and its slow changes pass for the angle.
+        return "constant_in_blocks" if self.constant and split == "interleaved" else None
 
 
 def angles(array: xr.DataArray, description_id: str, target: str) -> Angles:
@@ -116,12 +123,14 @@ def angles(array: xr.DataArray, description_id: str, target: str) -> Angles:
             f"{description_id}: coordinate '{target}' spans {angle.min():g} to {angle.max():g}; fold it to "
             f"[0, {period:g})"
         )
+    constant = constant_in_blocks(angle, array.coords["block"].values)
     return Angles(
         values=matrix(array),
         angle=angle,
         period=period,
         folds={"interleaved": interleaved(array), "chronological": block_folds(array.coords["block"].values)},
-        permutable=may_permute_trials(array),
+        permutable=may_permute_trials(array) and not constant,
+        constant=constant,
         pooled="" if array.attrs["simultaneous"] or array.sizes["unit"] == 1 else " of pooled units",
         n_stimuli=len(np.unique(array.coords["stimulus"].values)),
     )

@@ -10,6 +10,7 @@ from neurocompare.description.classification import labelled
 from neurocompare.description.rows import matrix, may_permute_trials, options_of, require_needs, row
 from neurocompare.errors import UserError
 from neurocompare.inference.resampling import interval
+from neurocompare.ingestion.presentations import constant_in_blocks
 from neurocompare.prediction.circular_decoders import angle_of, angular_error, ridge_operator, unit_vectors
 
 _OPTIONS = {"target": ("orientation", "direction"), "decoder": ("cosine-ridge",), "folds": ("leave-one-out",)}
@@ -60,11 +61,18 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     options = options_of(description_id, _OPTIONS)
     require_needs(array, description_id, ["responses", "simultaneous"])
     target = options["target"]
+    # What is derived from the direction repeats itself after 180 degrees, whatever the recording says.
+    given = float(array.attrs.get("orientation_period", 180)) if target in array.coords else 180.0
+    period = given if target == "orientation" else 360.0
     array, _ = labelled(array, target, description_id)
     if array.coords[target].dtype.kind not in "fiu":
         raise UserError(f"{description_id}: coordinate '{target}' is no number; give degrees in the loader")
     angle = array.coords[target].values.astype(float)
-    period = float(array.attrs.get("orientation_period", 180)) if target == "orientation" else 360.0
+    if "block" in array.coords and constant_in_blocks(angle, array.coords["block"].values):
+        raise UserError(
+            f"{description_id}: coordinate '{target}' never changes within a block, so that leaving out single trials "
+            f"would learn the blocks; use decoding-target={target}-decoder=von-mises, which holds out blocks"
+        )
     n = len(angle)
     if not 3 <= n <= MOST:
         raise UserError(

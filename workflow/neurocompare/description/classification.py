@@ -169,8 +169,12 @@ def _without_correlations(array, target, details, classifier, setting, size, see
     rooted = array.attrs["response"] in roots and values.min() >= 0
     fold = details["fold"].values
     rng = np.random.default_rng([seed, 13])
-    hits, single = shuffled_hits(np.sqrt(values) if rooted else values, target, fold, classifier, rng, rooted=rooted)
-    cells = np.bincount(fold * (target.max() + 1) + target)
+    _, stimulus = np.unique(array.coords["stimulus"].values, return_inverse=True)
+    _, cell = np.unique(np.stack([target, stimulus]), axis=1, return_inverse=True)
+    cell = cell.ravel()
+    values = np.sqrt(values) if rooted else values
+    hits, single = shuffled_hits(values, target, cell, fold, classifier, rng, rooted=rooted)
+    cells = np.bincount(fold * (cell.max() + 1) + cell)
     chance = np.bincount(target).max() / len(target)
     rows = []
     for noise, told, one in zip(CONDITIONS, hits, single, strict=True):

@@ -123,11 +123,13 @@ def decoding_curve(
     weights = stretch_weights(n, np.random.default_rng([seed, 7]))[:, stretch_of(n)]
     for s, split in enumerate(SPLITS):
         fold = trials.folds[split]
-        if fold.max() == 0:
+        if fold.max() == 0 or trials.constant and split == "interleaved":
             continue
-        decoded[s], shuffled = _with_null(decode, trials, fold, permutations, rng)
+        # A stream of its own: how many shuffles are made must not change the sub-samples.
+        shuffles = np.random.default_rng([seed, 8, s])
+        decoded[s], shuffled = _with_null(decode, trials, fold, permutations, shuffles)
         error = angular_error(decoded[s], angle, period)
-        nearest = _nearest(decoded[s], trials)
+        nearest = _nearest(decoded[s], trials.angle, trials)
         null[s] = np.stack([np.median(shuffled[0], 1), shuffled[0].mean(1), shuffled[1].mean(1)], axis=1)
         neuron_error[:, s, 0] = trial_error[:, s, 0] = whole[:, s, 0] = _median_error(error, rng)
         for i, values_ in ((1, error), (2, nearest)):
@@ -318,27 +320,34 @@ def _subsampled(decode, trials, fold, n_units, n_trials, rng) -> np.ndarray:
 
 
 def _with_null(decode, trials, fold, permutations, rng) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Decode from everything; errors and hits (permutation, trial) after shuffling the labels of training trials."""
+    """Decode from everything; errors and hits (permutation, trial) after shuffling the labels of all trials.
+
+    A shuffle is the same in all folds, and is what decoded angles are compared with: a trial that is tested in one fold
+    teaches in the others, under one label. Labels drawn anew for each fold would make the null too narrow.
+    """
     angle = trials.angle
     decoded = np.empty(len(angle))
     shuffled = np.empty((permutations, len(angle)))
+    orders = np.array([rng.permutation(len(angle)) for _ in range(permutations)], dtype=int)
+    orders = orders.reshape(permutations, len(angle))
     for k in range(fold.max() + 1):
         test = fold == k
         decoder = decode(trials.values[~test], trials.values[test], trials.period)
         decoded[test] = decoder.decode(angle[~test])
-        for i in range(permutations):
-            shuffled[i, test] = decoder.decode(rng.permutation(angle[~test]))
-    hits = np.array([_nearest(found, trials) for found in shuffled]).reshape(shuffled.shape)
-    return decoded, (angular_error(shuffled, angle, trials.period), hits)
+        for i, order in enumerate(orders):
+            shuffled[i, test] = decoder.decode(angle[order][~test])
+    labels = angle[orders]
+    hits = np.array([_nearest(*pair, trials) for pair in zip(shuffled, labels, strict=True)]).reshape(shuffled.shape)
+    return decoded, (angular_error(shuffled, labels, trials.period), hits)
 
 
-def _nearest(decoded: np.ndarray, trials: Angles) -> np.ndarray:
+def _nearest(decoded: np.ndarray, angle: np.ndarray, trials: Angles) -> np.ndarray:
     """Whether none of the other angles that were shown is nearer to the decoded one."""
     shown = np.unique(trials.angle)
     if len(shown) >= FEW_ANGLES:
         return np.full(len(decoded), np.nan)
     nearest = shown[angular_error(decoded[:, None], shown, trials.period).argmin(1)]
-    return (nearest == trials.angle).astype(float)
+    return (nearest == angle).astype(float)
 
 
 def _median_error(error: np.ndarray, rng: np.random.Generator) -> tuple[float, float, float]:

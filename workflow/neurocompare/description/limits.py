@@ -81,6 +81,10 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
             status = missing[split]
             if quantity == "information limit" and status is None:
                 status = "too_noisy" if np.isnan(value) else "not_resolved" if low == 0 else None
+                noisy = status == "too_noisy"
+            elif status is None:
+                # The curve is not that of a square root where decoding hardly works, or the rest would be negative.
+                status = "too_noisy" if noisy else "not_resolved" if low <= 0 else None
             setting = f"split={split};{condition}"
             rows.append(row(quantity, value, condition=setting, ci=(low, high), status=status, **common))
     if not found:

@@ -1,4 +1,4 @@
-"""What noise correlations do to a classifier: trials of the same label are shuffled, each unit by itself.
+"""What noise correlations do to a classifier: trials of the same stimulus are shuffled, each unit by itself.
 
 That keeps the tuning and the variance of every unit. A decoder that learned from shuffled trials, and is tested on
 intact ones, ignores correlations; what it loses is what there is to gain from knowing them (Averbeck, Latham &
@@ -18,6 +18,7 @@ CONDITIONS = ("shuffled-train", "shuffled")
 def shuffled_hits(
     values: np.ndarray,
     target: np.ndarray,
+    cell: np.ndarray,
     fold: np.ndarray,
     classifier: str,
     rng: np.random.Generator,
@@ -33,6 +34,8 @@ def shuffled_hits(
         Responses, as square roots if `rooted`.
     target : array of int of shape (n_trials,)
         Labels 0, 1, …
+    cell : array of int of shape (n_trials,)
+        Stimuli of each label, within which trials are shuffled.
     fold : array of int of shape (n_trials,)
         Fold of each trial.
     classifier : str
@@ -60,8 +63,8 @@ def shuffled_hits(
         train, test = fold != k, fold == k
         prepared = scaled(values, train, rooted)
         for _ in range(shuffles):
-            seen = without_correlations(prepared[train], target[train], rng)
-            held_out = np.stack([prepared[test], without_correlations(prepared[test], target[test], rng)])
+            seen = without_correlations(prepared[train], cell[train], rng)
+            held_out = np.stack([prepared[test], without_correlations(prepared[test], cell[test], rng)])
             if n_units > len(seen):
                 across = held_out.reshape(-1, n_units) @ seen.T
                 seen, held_out = coordinates(seen @ seen.T, across)
@@ -73,25 +76,25 @@ def shuffled_hits(
     return hits, np.stack([hits[0], last])
 
 
-def without_correlations(values: np.ndarray, target: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Shuffle the trials of each label, independently for every unit.
+def without_correlations(values: np.ndarray, cell: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Shuffle the trials of each stimulus, independently for every unit.
 
     Parameters
     ----------
     values : array of shape (n_trials, n_units)
         Responses.
-    target : array of int of shape (n_trials,)
-        Labels.
+    cell : array of int of shape (n_trials,)
+        Labels, or stimuli where a label has several: what these differ by is no noise.
     rng : Generator
         The source of randomness.
 
     Returns
     -------
     array of shape (n_trials, n_units)
-        Each column holds what it held, at trials of the same label.
+        Each column holds what it held, at trials of the same cell.
     """
     shuffled = np.empty_like(values)
-    for label in np.unique(target):
-        mine = target == label
+    for label in np.unique(cell):
+        mine = cell == label
         shuffled[mine] = rng.permuted(values[mine], axis=0)
     return shuffled

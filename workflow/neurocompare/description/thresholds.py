@@ -241,22 +241,26 @@ def _middle(trials: Angles) -> float:
 
 
 def _choices(trials, unit, fold, dense, permutations, rng) -> tuple[np.ndarray, np.ndarray]:
-    """Choices (trial, reference) of decoders that did not see the trial, and those after shuffling their labels."""
+    """Choices (trial, reference) of decoders that did not see the trial, and those after shuffling all labels.
+
+    A shuffle is the same in all folds; its choices stand where the labels came from, to be judged by these.
+    """
     if dense:
         targets = signed_error(trials.angle, _middle(trials), trials.period)[:, None]
     else:
         targets = derivative_targets(trials.angle, trials.period)
     right = np.empty(targets.shape, dtype=bool)
     shuffled = np.empty((permutations, *targets.shape), dtype=bool)
+    orders = [rng.permutation(len(targets)) for _ in range(permutations)]
     for k in range(fold.max() + 1):
         test = fold == k
         operator = ridge_operator(trials.values[~test][:, unit], trials.values[test][:, unit], RIDGE)
         train = targets[~test]
         mean = train.mean(0)
         right[test] = operator @ (train - mean) + mean > 0
-        for i in range(permutations):
-            order = rng.permutation(len(train))
-            shuffled[i, test] = operator @ (train[order] - mean) + mean > 0
+        for i, order in enumerate(orders):
+            taught = targets[order][~test]
+            shuffled[i, order[test]] = operator @ (taught - taught.mean(0)) + taught.mean(0) > 0
     return right, shuffled
 
 
