@@ -48,6 +48,14 @@ def limited():
     return simulated_orientation.simulate(neurons=400, trials=600, seed=0, limit_degrees=5.0, event_size=0.1)[0]
 
 
+def test_sixteen_neurons_are_far_from_the_limit_whichever_they_are():
+    options = {"neurons": 512, "trials": 600, "limit_degrees": 5.0, "event_size": 0.1}
+    trials = angles(simulated_orientation.simulate(seed=0, **options)[0], VON_MISES, "orientation")
+    for seed in range(2):
+        error = decoding.decoding_curve(trials, seed=seed, permutations=0).neuron_error.sel(bound="value")
+        assert np.all(error.sel(neurons=16).values > 1.5 * error.sel(neurons=512).values)
+
+
 def test_the_error_falls_with_neurons_to_the_planted_limit(limited):
     details = decoding.decoding_curve(angles(limited, VON_MISES, "orientation"), seed=0, permutations=20)
     error = details.neuron_error.sel(bound="value")

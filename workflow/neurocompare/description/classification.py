@@ -163,7 +163,7 @@ def _by_folds(array, options, size, seed, *, both) -> tuple[list[dict], xr.Datas
 
 
 def _without_correlations(array, target, details, classifier, setting, size, seed) -> list[dict]:
-    """Accuracies where trials of a label were shuffled, and how they differ from that of intact trials."""
+    """Accuracies where trials of a stimulus were shuffled, and how they differ from that of intact trials."""
     values = matrix(array)
     roots = ("spike count",) if classifier == "logistic" else ROOTED
     rooted = array.attrs["response"] in roots and values.min() >= 0

@@ -3,7 +3,7 @@
 That keeps the tuning and the variance of every unit. A decoder that learned from shuffled trials, and is tested on
 intact ones, ignores correlations; what it loses is what there is to gain from knowing them (Averbeck, Latham &
 Pouget 2006, Nat. Rev. Neurosci. 7:358). If test trials are shuffled, too, it is the accuracy of a population without
-correlations. Training and test trials are shuffled apart. Of m test trials of a label in a fold, a fraction 1/m of
+correlations. Training and test trials are shuffled apart. Of m test trials of a stimulus in a fold, a fraction 1/m of
 their covariance survives, that of their mean.
 """
 
@@ -51,7 +51,7 @@ def shuffled_hits(
     -------
     hits : array of shape (2, n_trials)
         Fraction of shuffles in which each trial was told right: training trials shuffled, and all trials shuffled
-        (there, a trial stands for one of its label and fold that has responses of several).
+        (there, a trial stands for one of its stimulus and fold that has responses of several).
     one : array of shape (2, n_trials)
         What an interval over trials is to be made of: the same, but of all trials shuffled that of one shuffle only.
         The mean over shuffles of what stands for a trial hardly varies, though there are no more trials.
