@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from neurocompare import catalogue, yamlfiles
+from neurocompare import catalogue, catalogue_checks, yamlfiles
 from neurocompare.errors import UserError
 
 TOP = Path(__file__).resolve().parent.parent
@@ -354,7 +354,7 @@ def test_schemas_allow_no_key_that_they_do_not_describe(path):
 def test_every_figure_has_its_needs_its_rule_and_its_script():
     schema = json.loads((SCHEMAS / "study.schema.json").read_text(encoding="utf-8"))
     figures = schema["properties"]["figures"]["items"]["enum"]
-    assert set(catalogue.NEEDS) | set(catalogue.DRAWN) == set(figures)
+    assert set(catalogue_checks.NEEDS) | set(catalogue_checks.DRAWN) == set(figures)
     rules = "".join(path.read_text(encoding="utf-8") for path in (TOP / "workflow/rules").glob("figures*.smk"))
     for figure in figures:
         assert f"rule draw_{figure}:" in rules

@@ -12,7 +12,7 @@ import scipy.io
 import stringer
 from conftest import ABOUT
 
-from neurocompare import catalogue, representation
+from neurocompare import catalogue, catalogue_checks, representation
 from neurocompare.errors import UserError, check_options
 from neurocompare.recordings import stringer2019, stringer2021
 from neurocompare.stimuli import images
@@ -78,7 +78,7 @@ def test_the_images_are_declared_with_their_crop():
     assert entry["files"] == ["images_natimg2800_all.mat"]
     known.stimuli["stringer2019_natimg2800"] = entry | {"files": ["images_natimg2800_al.mat"]}
     with pytest.raises(UserError, match="did you mean images_natimg2800_all.mat"):
-        catalogue._check_stimuli(known, "stringer2019_natimg2800")
+        catalogue_checks._check_stimuli(known, "stringer2019_natimg2800")
 
 
 # Stringer et al. 2021
