@@ -3,8 +3,12 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+
+from neurocompare.errors import UserError
+from neurocompare.jobs import job
 
 SCRIPT = """
 import sys, warnings
@@ -84,3 +88,11 @@ def test_what_is_written_is_in_the_log_at_once(run, tmp_path):
     code, terminal, log = run("import os; os._exit(9)")
     assert code == 9
     assert terminal == log == ["started"]
+
+
+def test_a_mistake_is_written_at_once_so_that_lines_of_parallel_jobs_stay_whole(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr("sys.stderr", SimpleNamespace(write=written.append, flush=lambda: None))
+    with pytest.raises(SystemExit), job(tmp_path / "log"):
+        raise UserError("file: field\nis wrong")
+    assert written == ["error: file: field is wrong\n"]

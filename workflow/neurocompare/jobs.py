@@ -46,8 +46,9 @@ def job(log: str | Path) -> Iterator[None]:
         try:
             yield
         except UserError as error:
-            # A message may quote another library, which may use several lines.
-            print("error:", " ".join(str(error).split("\n")), file=sys.stderr)
+            # A message may quote another library, which may use several lines. It is written at once, lest a job that
+            # fails beside this one write into the middle of it.
+            sys.stderr.write(f"error: {' '.join(str(error).splitlines())}\n")
             sys.exit(1)
         except Exception:
             import traceback
