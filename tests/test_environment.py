@@ -74,7 +74,9 @@ def test_every_dependency_is_pinned_within_its_bounds(line):
 
 def test_optional_extras_stay_out_of_the_lock():
     optional = {
-        Requirement(line).name for extra in ("zoo", "cluster") for line in PROJECT["optional-dependencies"][extra]
+        Requirement(line).name
+        for extra in ("zoo", "cluster", "neurogym")
+        for line in PROJECT["optional-dependencies"][extra]
     }
     assert not optional & PINS.keys()
 
