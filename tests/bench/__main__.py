@@ -2,9 +2,9 @@
 
     python tests/bench [--quick] [part ...]
 
-Parts: rdms, crossnobis, inference, scaling, streaming, encoding, choice, decoding, tasks, training. All times are from
-this run, on one thread unless OMP_NUM_THREADS says otherwise: ratios of them can be compared between machines, the
-times themselves not.
+Parts: rdms, crossnobis, inference, scaling, streaming, encoding, choice, decoding, tasks, training, dynamics. All times
+are from this run, on one thread unless OMP_NUM_THREADS says otherwise: ratios of them can be compared between machines,
+the times themselves not.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 PARTS = ("rdms", "crossnobis", "inference", "scaling", "streaming", "encoding", "choice", "decoding")
-PARTS += ("tasks", "training")
+PARTS += ("tasks", "training", "dynamics")
 OUTPUT = Path(__file__).resolve().parents[2] / "results/bench"
 
 

@@ -1,0 +1,1 @@
+"""Recurrent networks: cells, constraints on weights, simulation and training."""

@@ -1,0 +1,110 @@
+"""Trials of a task on which a trained network is looked at."""
+
+import inspect
+
+import numpy as np
+import xarray as xr
+
+from neurocompare import tasks
+from neurocompare.description.performance import IDEAL
+from neurocompare.errors import UserError, check_options
+from neurocompare.recurrent import running
+from neurocompare.recurrent.storage import Trained
+from neurocompare.tasks.trials import Trials
+
+REPEATS = 20
+"""Trials of each condition, where the catalogue says nothing."""
+
+_STREAM = 4
+"""Trials of learning are of other streams of random numbers; see `neurocompare.recurrent.learning`."""
+
+
+def of_task(task: dict, seed: int) -> Trials:
+    """Draw the trials of a test.
+
+    Parameters
+    ----------
+    task : dict
+        ``task``, ``options`` and ``test``, as in ``config/tasks.yaml``.
+    seed : int
+        The seed of the network: networks of one seed see the same trials.
+
+    Returns
+    -------
+    Trials
+        Every condition, in random order.
+
+    Raises
+    ------
+    UserError
+        If an option is unknown or out of range.
+    """
+    module = tasks.load(task["task"])
+    options = {"repeats": REPEATS} | task["options"] | task["test"]
+    check_options(module.test, options, f"task '{task['task']}'")
+    return module.test(np.random.default_rng([_STREAM, seed]), **options)
+
+
+def ideal(task: dict) -> float | None:
+    """Return the fraction correct of the ideal observer of a test; None where it is not known.
+
+    Parameters
+    ----------
+    task : dict
+        As for `of_task`.
+
+    Returns
+    -------
+    float or None
+        Between 0 and 1.
+    """
+    module = tasks.load(task["task"])
+    if not hasattr(module, "ideal"):
+        return None
+    known = inspect.signature(module.ideal).parameters
+    # Tests show the levels of evidence, whatever training draws.
+    options = task["options"] | task["test"] | {"draw": "levels"}
+    return float(module.ideal(**{name: value for name, value in options.items() if name in known}))
+
+
+def tested(trained: Trained, task: dict, *, network: str, seed: int) -> xr.DataArray:
+    """Run a network on the trials of a test.
+
+    Parameters
+    ----------
+    trained : Trained
+        The network.
+    task : dict
+        ``task``, ``options``, ``test``, and perhaps ``window`` and ``bin_width``, as in ``config/tasks.yaml``.
+    network : str
+        Its id.
+    seed : int
+        Its seed.
+
+    Returns
+    -------
+    DataArray of shape (n_trials, n_times, n_units)
+        Rates, with conditions, choices and whether they are correct along ``presentation``; see
+        `neurocompare.recurrent.running.representation_of`.
+
+    Raises
+    ------
+    UserError
+        If the task is another one than that the network is for, or as `of_task`.
+    """
+    if task["task"] != trained.definition.task:
+        raise UserError(f"task '{task['task']}': network '{network}' is for '{trained.definition.task}'; use that one")
+    trials = of_task(task, seed)
+    found = running.run(trained, trials, seed=seed)
+    array = running.representation_of(
+        found,
+        trials,
+        {"network": network, "seed": str(seed)},
+        performance=tasks.load(task["task"]).performance(found.outputs, trials),
+        window=task.get("window"),
+        bin_width=task.get("bin_width"),
+    )
+    units = [unit for name, unit in zip(trials.input_names, trials.input_units, strict=False) if name in array.coords]
+    best = ideal(task)
+    known = {"evidence_units": units[0] if units else None, IDEAL: best}
+    return array.assign_attrs({name: value for name, value in known.items() if value is not None})
