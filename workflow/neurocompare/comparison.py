@@ -17,7 +17,7 @@ from neurocompare import representation, score_rows, similarity, tables
 from neurocompare.errors import UserError
 from neurocompare.identifiers import parse
 from neurocompare.inference import resampling, trials, twofactor
-from neurocompare.similarity import evaluation, refusals, steps
+from neurocompare.similarity import ceilings, evaluation, refusals, steps
 from neurocompare.similarity.arrays import Grams
 from neurocompare.similarity.controlled import with_control
 from neurocompare.similarity.distances import DISTANCES
@@ -66,6 +66,8 @@ def compare(
         If the measure can't be had for this recording; the message says why.
     """
     opened = similarity.load(measure)
+    if "condition_time" in recording.coords:
+        ceilings.of_dependent_rows(opened)
     stimuli = aligned_stimuli(recording, activations, name)
     check(recording, opened, name, len(stimuli))
     if control is not None:
@@ -121,7 +123,7 @@ def plan_of(recording: xr.DataArray, stimuli: np.ndarray, name: str) -> resampli
     Returns
     -------
     Plan
-        Of single stimuli or conditions, or of blocks of them.
+        Of single stimuli or conditions, of blocks of them, or of conditions with all their times.
 
     Raises
     ------
@@ -129,6 +131,8 @@ def plan_of(recording: xr.DataArray, stimuli: np.ndarray, name: str) -> resampli
         If blocks are exchanged, and a stimulus was shown in several; or as `resampling.plan`.
     """
     exchangeable = recording.attrs["exchangeable"]
+    if "condition_time" in recording.coords:
+        return resampling.plan(name, len(stimuli), exchangeable, **trials.course_of_stimuli(recording, stimuli))
     if exchangeable != "block" or "presentation" not in recording.dims:
         return resampling.plan(name, len(stimuli), exchangeable, shift=recording.attrs.get("shift"))
     return resampling.plan(name, len(stimuli), exchangeable, block=trials.block_of_stimuli(recording, stimuli, name))

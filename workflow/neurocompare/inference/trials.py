@@ -143,3 +143,24 @@ def block_of_stimuli(recording: xr.DataArray, stimuli: np.ndarray, name: str) ->
             "its mean over them belongs to none; declare exchangeable=stimulus if the order of stimuli was random"
         )
     return np.concatenate(held)
+
+
+def course_of_stimuli(recording: xr.DataArray, stimuli: np.ndarray) -> dict[str, np.ndarray]:
+    """Find the condition and the time of every row of a course.
+
+    Parameters
+    ----------
+    recording : DataArray
+        From `neurocompare.courses.unrolling.unroll`.
+    stimuli : array of str of shape (n_stimuli,)
+        The rows, in the order wanted.
+
+    Returns
+    -------
+    dict of str to array of shape (n_stimuli,)
+        ``condition`` and ``time``, as `neurocompare.inference.resampling.plan` takes them.
+    """
+    index = trial_index(recording, stimuli)
+    first = np.array([np.flatnonzero(index == k)[0] for k in range(len(stimuli))])
+    names = {"condition": "condition", "time": "condition_time"}
+    return {key: recording.coords[name].values[first] for key, name in names.items()}

@@ -96,6 +96,22 @@ def bracket(measure: Measure, worse: float, better: float, kind: str, late: floa
     return Ceiling(low, high, kind, late)
 
 
+def of_dependent_rows(measure: Measure) -> None:
+    """Let a measure bound its ceiling where rows share noise, as times of one trial do, instead of estimating it.
+
+    An estimate rests on inner products of two halves of the trials. Slow noise has the same covariance between the
+    rows in both halves, which passes for signal there, and can raise the estimate above one. Only distances across
+    halves (crossnobis) are free of it.
+
+    Parameters
+    ----------
+    measure : Measure
+        The measure, which is changed.
+    """
+    if measure.ceiling == "estimate" and not measure.info["repeats"]:
+        measure.ceiling = "bracket"
+
+
 def of_trials(measure: Measure, y: Reduced) -> Ceiling:
     """Find the noise ceiling of one recording from its trials.
 

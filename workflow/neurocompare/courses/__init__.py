@@ -1,0 +1,1 @@
+"""Responses over condition × time, unrolled into rows that networks with time are compared with."""
