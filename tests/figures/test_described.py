@@ -141,3 +141,18 @@ def test_the_same_figures_give_the_same_files(tmp_path):
         classification.draw(accuracies(), tmp_path / f"c{name}.svg")
     for kind in "tpc":
         assert (tmp_path / f"{kind}a.svg").read_bytes() == (tmp_path / f"{kind}b.svg").read_bytes()
+
+
+def test_networks_have_a_row_for_each_with_their_seeds(drawn, tmp_path):
+    names = ["pfc-session=a", "pfc-session=b", "net-seed=0", "net-seed=1", "net-seed=2"]
+    details = [(name, curve().assign_attrs(by=by)) for by in ("motion", "color") for name in names]
+    psychometrics.draw(details, tmp_path / "f.svg", {"net": "A network"})
+    axes = np.array(drawn[0].axes).reshape(2, 2)
+    assert [axis.get_ylabel().split("\n")[:2] for axis in axes[:, 0]] == [
+        ["pfc", "2 sessions"],
+        ["A network", "3 seeds"],
+    ]
+    assert [axis.get_xlabel().split()[0] for axis in axes[1]] == ["motion", "color"]
+    assert all(axis.get_title() for axis in axes[0])
+    # Two lines for zero and one half; for each member a curve and its points; and the mean.
+    assert [[len(axis.lines) for axis in row] for row in axes] == [[2 + 4 + 1] * 2, [2 + 6 + 1] * 2]

@@ -6,7 +6,9 @@ responses
     dims ``(presentation, unit)`` or ``(presentation, time, unit)``. Along ``presentation``: ``stimulus``
     (string id), ``repeat`` (int), ``block`` (int: the run, session or chronological stretch that a fold
     must not split) and any condition variable. Along ``unit``: ``unit_id`` (unique string), ``area``,
-    ``animal``, ``session``. ``time`` is in seconds, 0 at the onset of the stimulus or event.
+    ``animal``, ``session``. ``time`` is in seconds, 0 at the onset of the stimulus or event. Units that were
+    recorded one after another may have different numbers of trials: then ``trials`` (presentation, unit) says how
+    many a value is the mean of, and the value is NaN where it is 0, a *gap*.
 rdm
     dims ``(rdm, stimulus, other_stimulus)``: dissimilarities that were published without responses.
     Along ``rdm``: ``area``, ``animal``, ``session``; the attribute ``distance`` says which one it is.
@@ -76,6 +78,7 @@ def responses(
     attributes: dict[str, object],
     time: np.ndarray | None = None,
     dtype: str = "float32",
+    each: dict[str, np.ndarray] | None = None,
 ) -> xr.DataArray:
     """Build and validate a representation made of responses.
 
@@ -95,6 +98,8 @@ def responses(
         Seconds from the onset of the stimulus or event.
     dtype : str
         What values that are not whole numbers are stored as. Recordings have fewer digits than ``float32``.
+    each : dict of str to array of shape (n_presentations, n_units), optional
+        Coordinates of each presentation and unit, such as ``trials``.
 
     Returns
     -------
@@ -109,6 +114,7 @@ def responses(
     dims = ("presentation", "unit") if time is None else ("presentation", "time", "unit")
     coords = {name: ("presentation", np.asarray(v)) for name, v in presentation.items()}
     coords |= {name: ("unit", np.asarray(v)) for name, v in unit.items()}
+    coords |= {name: (("presentation", "unit"), np.asarray(v)) for name, v in (each or {}).items()}
     if time is not None:
         coords["time"] = np.asarray(time, dtype=float)
     values = np.asarray(values)
@@ -220,13 +226,20 @@ def write(array: xr.DataArray, path: str | Path) -> None:
         )
 
 
-def read(path: str | Path) -> xr.DataArray:
+def gaps(array: xr.DataArray) -> int:
+    """Count the pairs of a presentation and a unit that has no trial there."""
+    return int((array.coords["trials"].values == 0).sum()) if _counted(array) else 0
+
+
+def read(path: str | Path, *, with_gaps: bool = False) -> xr.DataArray:
     """Read a representation and validate it.
 
     Parameters
     ----------
     path : str or Path
         A NetCDF file made by `write`.
+    with_gaps : bool
+        Whether the reader knows what to do where a unit has no trial. Nobody else shall meet a NaN.
 
     Returns
     -------
@@ -236,7 +249,7 @@ def read(path: str | Path) -> xr.DataArray:
     Raises
     ------
     RepresentationError
-        If the file is absent, is not NetCDF or breaks the schema.
+        If the file is absent, is not NetCDF or breaks the schema, or has gaps.
     """
     if not Path(path).is_file():
         raise RepresentationError(f"{path}: no such file")
@@ -255,7 +268,13 @@ def read(path: str | Path) -> xr.DataArray:
     if "simultaneous" in array.attrs:
         array.attrs["simultaneous"] = bool(array.attrs["simultaneous"])
     array.name = None
-    return validate(array, str(path))
+    validate(array, str(path))
+    if not with_gaps and gaps(array):
+        raise RepresentationError(
+            f"{path}: {gaps(array)} pairs of presentation and unit have no trial, which few descriptions take, such as "
+            "'tdr'; give the pool a number of 'repeats' for everything else"
+        )
+    return array
 
 
 def _built(values, dims, coords, attributes) -> xr.DataArray:
@@ -343,20 +362,38 @@ def _validate_responses(array: xr.DataArray, name: str) -> None:
         time = _require(array, "time", "time", name, "seconds from onset")
         if time.dtype.kind not in "fiu" or not np.isfinite(time).all() or np.any(np.diff(time) <= 0):
             raise RepresentationError(f"{name}: coordinate 'time' must be increasing numbers; sort the bins")
+    if _counted(array):
+        trials = array.coords["trials"].values
+        if trials.dtype.kind not in "iu" or trials.min() < 0 or not trials.any(0).all():
+            raise RepresentationError(f"{name}: coordinate 'trials' must be counts, and not 0 throughout for a unit")
     # Chunks of presentations: the mask of a large recording would need a quarter of its memory again.
-    bad = ~np.logical_and.reduce([np.isfinite(part).all(axis=tuple(range(part.ndim - 1))) for part in _parts(array)])
+    bad = ~np.logical_and.reduce([_finite(part).all(axis=tuple(range(part.ndim - 1))) for part in _parts(array)])
     if bad.any():
         first = array.coords["unit_id"].values[bad.argmax()]
         raise RepresentationError(
             f"{name}: {bad.sum()} of {bad.size} units hold NaN or infinite values (first: '{first}'); "
             "drop them in the loader"
         )
-    if array.attrs["response"] == "spike count" and array.values.min() < 0:
+    if array.attrs["response"] == "spike count" and np.nanmin(array.values) < 0:
         raise RepresentationError(f"{name}: negative spike counts; correct the values or the attribute 'response'")
 
 
 def _parts(array: xr.DataArray):
-    return (array.values[start : start + 1024] for start in range(0, array.shape[0], 1024))
+    return (array[start : start + 1024] for start in range(0, array.shape[0], 1024))
+
+
+def _finite(part: xr.DataArray) -> np.ndarray:
+    """Whether values are finite; a gap is no fault, a value in it would be one."""
+    finite = np.isfinite(part.values)
+    if not _counted(part):
+        return finite
+    gap = part.coords["trials"].values == 0
+    return np.where(gap[:, None] if part.ndim == 3 else gap, np.isnan(part.values), finite)
+
+
+def _counted(array: xr.DataArray) -> bool:
+    """Whether numbers of trials are told for each presentation and unit."""
+    return "trials" in array.coords and array.coords["trials"].dims == ("presentation", "unit")
 
 
 def _validate_rdm(array: xr.DataArray, name: str) -> None:

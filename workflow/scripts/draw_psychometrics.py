@@ -12,7 +12,7 @@ def main(snakemake):
     with job(snakemake.log[0]):
         # results/describe/<recording>/<description>.nc
         details = [(Path(path).parent.name, datasets.read(path)) for path in snakemake.input.details]
-        psychometrics.draw(details, snakemake.output.figure)
+        psychometrics.draw(details, snakemake.output.figure, dict(snakemake.params.titles))
 
 
 main(snakemake)

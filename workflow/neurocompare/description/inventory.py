@@ -10,6 +10,9 @@ from neurocompare.errors import unknown
 WHOLE_RECORDING = True
 """What is left out is counted for all regions together."""
 
+TAKES_GAPS = True
+"""It does not look at values."""
+
 DESCRIPTIONS = {
     "inventory": {
         "summary": "numbers of units, presentations, stimuli and repeats, and of what was excluded, by reason",

@@ -23,15 +23,17 @@ def pool(
     match: Sequence[str],
     where: Mapping[str, object] | None = None,
     lacking: str = "condition",
-    repeats: int | None = None,
+    repeats: int | str | None = None,
     seed: int = 0,
+    keep: Sequence[str] = (),
     names: Sequence[str] | None = None,
 ) -> xr.DataArray:
     """Join recordings into one pseudo-population.
 
     A condition is a combination of values of the coordinates in `match`. Of every condition that all members
     have, each member gives the same number of trials, drawn without replacement, and independently of the
-    other members.
+    other members. Or else every member gives all its trials of all conditions, and where it has fewer of them than the
+    richest, there are gaps: see `neurocompare.representation`.
 
     Parameters
     ----------
@@ -45,17 +47,23 @@ def pool(
         What goes where a member lacks a condition that another one has: the condition, so that all units stay; or
         the member with its units, so that all conditions stay. Then a member goes as well if it has fewer than
         `repeats` trials of a condition.
-    repeats : int, optional
-        Trials of each condition; by default as many as the poorest member has of its rarest condition.
+    repeats : int or "all", optional
+        Trials of each condition; by default as many as the poorest member has of its rarest condition. With ``all``,
+        no condition or member goes.
     seed : int
         Seed of the draw.
+    keep : sequence of str
+        With all trials: numeric coordinates along ``presentation`` in which members differ, such as coherences that
+        were chosen for each session; they are kept for each presentation and unit, NaN in gaps.
     names : sequence of str, optional
         What messages call the members.
 
     Returns
     -------
     DataArray of shape (n_conditions * repeats, [n_times,] sum of n_units)
-        All conditions of the first repeat first. ``stimulus`` names the condition, and the coordinates in `match`
+        All conditions of the first repeat first; with all trials, those that some member has in that repeat, and the
+        coordinates ``trials`` (1 or 0) and ``unit_block`` (block in the member, −1 in gaps) of each presentation and
+        unit. ``stimulus`` names the condition, and the coordinates in `match`
         are kept. There is one ``block`` only, as trials that are put together come from different times; the attribute
         ``constant_in_blocks`` names the coordinates in `match` that did not change within the blocks of a member, which
         slow changes of the responses can be mistaken for. What a null may exchange is what all members allow. Trials
@@ -68,13 +76,19 @@ def pool(
         there are fewer trials than `repeats`, or if no member has all conditions.
     """
     names = [f"member {k}" for k in range(1, len(members) + 1)] if names is None else names
-    _require_alike(members, [*match, *(where or {})], names)
+    _require_alike(members, [*match, *(where or {}), *keep], names)
     if lacking not in LACKING:
         raise UserError(f"pool: 'lacking' is '{lacking}'; use {' or '.join(LACKING)}")
     digests = {name: digest for member in members for name, digest in member.attrs["sha256"].items()}
     kept = [_selected(member, where or {}, name) for member, name in zip(members, names, strict=True)]
     excluded = [member.attrs["excluded"] for member in members] + [{"presentation": s.reasons} for s in kept]
     places = [_places(member, match, selection) for member, selection in zip(members, kept, strict=True)]
+    if repeats == "all":
+        _require_numbers(members, keep, names)
+        values, presentation, each = _all_trials(members, places, match, keep)
+        return _joined(members, match, excluded, values, presentation, digests, each)
+    if keep or isinstance(repeats, str):
+        raise UserError(f"pool: 'repeats' is {repeats!r}; 'keep' goes with repeats: all, else it is a number")
     if lacking == "member":
         n_before = sum(map(_count, places))
         members, places, reasons = _complete(members, places, repeats or 1)
@@ -89,7 +103,6 @@ def pool(
         raise UserError(
             f"pool: 'repeats' is {taken}, but a member has only {fewest} trials of a condition; ask for less"
         )
-    dims = members[0].dims
     shape = [len(common) * taken, *members[0].shape[1:-1], sum(member.sizes["unit"] for member in members)]
     values = np.empty(shape, dtype=np.result_type(*(member.dtype for member in members)))
     rng = np.random.default_rng([seed, len(members)])
@@ -100,13 +113,18 @@ def pool(
         filled += member.sizes["unit"]
         shared = sum(len(found[condition]) for condition in common)
         missing, surplus = missing + _count(found) - shared, surplus + shared - drawn.size
-    first = members[0]
     examples = [places[0][condition][0] for condition in common]
-    repeat = np.repeat(np.arange(taken), len(common))
-    presentation = {name: np.tile(first.coords[name].values[examples], taken) for name in match}
-    presentation |= {"stimulus": np.tile(_names(match, common), taken), "repeat": repeat, "block": 0 * repeat}
-    along_unit = [name for name in first.coords if all(_along_unit(member, name) for member in members)]
     reasons = {"condition that another member lacks": missing, "more trials than the pool takes": surplus}
+    repeat = np.repeat(np.arange(taken), len(common))
+    presentation = {name: np.tile(members[0].coords[name].values[examples], taken) for name in match}
+    presentation |= {"stimulus": np.tile(_names(match, common), taken), "repeat": repeat}
+    return _joined(members, match, [*excluded, {"presentation": reasons}], values, presentation, digests)
+
+
+def _joined(members, match, excluded, values, presentation, digests, each=None) -> xr.DataArray:
+    """Make the representation of the pool."""
+    first = members[0]
+    along_unit = [name for name in first.coords if all(_along_unit(member, name) for member in members)]
     shared_attributes = {
         key: value
         for key, value in first.attrs.items()
@@ -114,10 +132,11 @@ def pool(
     }
     return representation.responses(
         values,
-        presentation=presentation,
+        presentation=presentation | {"block": 0 * presentation["repeat"]},
         unit={name: np.concatenate([member.coords[name].values for member in members]) for name in along_unit},
-        time=first.coords["time"].values if "time" in dims else None,
+        time=first.coords["time"].values if "time" in first.dims else None,
         dtype=values.dtype,
+        each=each,
         attributes=shared_attributes
         | {key: first.attrs[key] for key in ("source", "citation", "license")}
         | {
@@ -125,9 +144,39 @@ def pool(
             "constant_in_blocks": ",".join(name for name in match if any(_constant(m, name) for m in members)),
             "simultaneous": False,
             "sha256": digests,
-            "excluded": _added([*excluded, {"presentation": reasons}]),
+            "excluded": _added(excluded),
         },
     )
+
+
+def _all_trials(members, places, match, keep) -> tuple[np.ndarray, dict, dict]:
+    """All trials of all members: values, and coordinates of presentations and of presentations and units."""
+    conditions = sorted(set().union(*places))
+    most = [max(len(found.get(condition, ())) for found in places) for condition in conditions]
+    slots = [(repeat, k) for repeat in range(max(most)) for k in range(len(conditions)) if repeat < most[k]]
+    row = {slot: i for i, slot in enumerate(slots)}
+    n_units = sum(member.sizes["unit"] for member in members)
+    values = np.full((len(slots), *members[0].shape[1:-1], n_units), np.nan, dtype="float32")
+    each = {name: np.full((len(slots), n_units), np.nan) for name in keep}
+    each |= {"trials": np.zeros((len(slots), n_units), "int16"), "unit_block": np.full((len(slots), n_units), -1)}
+    examples, start = {}, 0
+    for member, found in zip(members, places, strict=True):
+        taken = [(r, k, place) for k, c in enumerate(conditions) for r, place in enumerate(found.get(c, ()))]
+        rows, trials = [row[r, k] for r, k, _ in taken], [place for _, _, place in taken]
+        examples |= {k: (member, place) for _, k, place in taken}
+        units = slice(start, start + member.sizes["unit"])
+        start = units.stop
+        values[rows, ..., units] = member.values[trials]
+        each["trials"][rows, units] = 1
+        for name, source in [("unit_block", "block"), *zip(keep, keep, strict=True)]:
+            each[name][rows, units] = member.coords[source].values[trials][:, None]
+    order = [k for _, k in slots]
+    presentation = {
+        name: np.array([member.coords[name].values[place] for member, place in map(examples.get, order)])
+        for name in match
+    }
+    presentation |= {"stimulus": _names(match, conditions)[order], "repeat": np.array([r for r, _ in slots])}
+    return values, presentation, each
 
 
 def _require_alike(members, match, names) -> None:
@@ -150,6 +199,13 @@ def _require_alike(members, match, names) -> None:
     )
     if counts.max() > 1:
         raise UserError(f"pool: unit '{ids[counts.argmax()]}' is in two members; a unit can be pooled once")
+
+
+def _require_numbers(members, keep, names) -> None:
+    for name, member in zip(names, members, strict=True):
+        for wanted in keep:
+            if member.coords[wanted].dtype.kind not in "fiu":
+                raise UserError(f"pool: coordinate '{wanted}' of {name} is no number; 'keep' takes numbers")
 
 
 def _selected(member: xr.DataArray, where: Mapping[str, object], name: str) -> Selection:

@@ -48,7 +48,7 @@ def ingest(
     bin_width: float | None = None,
     trials: str = "all",
     average: bool = False,
-    repeats: int | None = None,
+    repeats: int | str | None = None,
     seed: int = 0,
 ) -> xr.DataArray:
     """Read one unit, or the pseudo-population of all units of the published archive.
@@ -72,7 +72,9 @@ def ingest(
     average : bool
         True for the mean rate of each condition (`CONDITION`) instead of single trials.
     repeats, seed : int
-        For single trials of several units: trials of each condition, and the seed of their draw.
+        For single trials of several units: trials of each condition, and the seed of their draw. Or ``all``, for all
+        trials of every unit with its own coherences, which leaves gaps: see
+        `neurocompare.ingestion.pseudopopulation.pool`.
 
     Returns
     -------
@@ -99,6 +101,9 @@ def ingest(
         found.append(_averaged(recording) if average else recording)
     if len(found) == 1:
         return found[0]
+    if repeats == "all" and not average:
+        match = (*CONDITION, "choice", "correct")
+        return pseudopopulation.pool(found, match=match, repeats="all", keep=("motion", "color"))
     # Of correct trials the condition tells the choice.
     match = CONDITION if trials == "all" else (*CONDITION, "choice")
     repeats = 1 if average else repeats

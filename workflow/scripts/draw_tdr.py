@@ -1,0 +1,18 @@
+"""Draw trajectories on the axes of task variables."""
+
+from pathlib import Path
+
+from neurocompare import datasets
+from neurocompare.figures import tdr
+from neurocompare.jobs import job
+
+
+def main(snakemake):
+    """Run the job."""
+    with job(snakemake.log[0]):
+        # results/describe/<recording>/<description>.nc
+        details = [(Path(path).parent.name, datasets.read(path)) for path in snakemake.input.details]
+        tdr.draw(details, snakemake.output.figure)
+
+
+main(snakemake)
