@@ -6,9 +6,19 @@ Each takes a `neurocompare.catalogue.Catalogue` and the id of an entry, and rais
 import ast
 from pathlib import Path
 
+from neurocompare import tasks
+from neurocompare.course_checks import (
+    TASK_VARIABLES,
+    check_course,
+    check_crossing,
+    check_images,
+    check_lags,
+    require_images,
+)
 from neurocompare.encoding_entries import check_encoding
 from neurocompare.errors import UserError, unknown
-from neurocompare.identifiers import DESCRIPTION_PACKAGES, PACKAGE, module_of, parse
+from neurocompare.identifiers import DESCRIPTION_PACKAGES, PACKAGE, module_of, of_networks, parse
+from neurocompare.recurrent import schedule
 
 NEEDS = {
     "profile": ("networks", "measures"),
@@ -19,6 +29,8 @@ NEEDS = {
     "families": ("networks", "measures"),
     "multiverse": ("conclusion", "networks", "measures"),
     "sizes": ("networks", "measures"),
+    "lags": ("networks", "measures"),
+    "learning": ("networks",),
     "recovery": ("recoveries", "measures"),
     "partition": ("encodings",),
     "maps": ("encodings",),
@@ -38,6 +50,9 @@ DRAWN = {
     "components": "dpca|pca",
     "sweep": "sweep",
     "generalisation": "generalisation",
+    "fixed_points": "fixed",
+    "selection": "selection",
+    "tdr": "tdr",
 }
 """The first word of the descriptions that a figure is drawn from, or several of them, joined by ``|``."""
 
@@ -45,6 +60,22 @@ DRAWN = {
 def files_of(entry: dict) -> dict[str, dict]:
     """Files by name; nothing has to be said of a file that is put there by hand."""
     return {name: file or {} for name, file in (entry.get("files") or {}).items()}
+
+
+def described_by(given: str | dict) -> dict[str, list[str] | None]:
+    """Bring an item of the ``descriptions`` of a study into one form.
+
+    Parameters
+    ----------
+    given : str or dict
+        An id, or a mapping of one id to what it is for.
+
+    Returns
+    -------
+    dict of str to list of str or None
+        One id, with the recordings and networks that it is for; None for all.
+    """
+    return {given: None} if isinstance(given, str) else given
 
 
 def _check_options(path: Path, function: str, options: dict) -> None:
@@ -83,6 +114,8 @@ def _check_recording(catalogue, name: str) -> None:
             _check_options(path, function, entry.get("options", {}))
     if "allensdk" in entry:
         _check_allensdk(entry)
+    if "course" in entry:
+        check_course(catalogue, name)
     sessions = entry.get("sessions", {})
     known = files_of(entry)
     for session, own in sessions.items() if isinstance(sessions, dict) else ():
@@ -127,23 +160,54 @@ def _check_stimuli(catalogue, name: str) -> None:
         _check_options(PACKAGE / "stimuli" / f"{entry['renderer']}.py", "stimuli", entry.get("options", {}))
 
 
+def _check_task(catalogue, name: str) -> None:
+    entry = catalogue.tasks[name]
+    _require("task", entry["task"], tasks.names())
+    path = PACKAGE / "tasks" / f"{entry['task']}.py"
+    _check_options(path, "trials", entry.get("options", {}))
+    _check_options(path, "test", {"repeats": 1} | entry.get("options", {}) | entry.get("test", {}))
+
+
 def _check_network(catalogue, name: str) -> None:
-    _require("architecture", catalogue.networks[name]["architecture"], _modules("networks"))
+    entry = catalogue.networks[name]
+    check_images(entry)
+    if entry.get("architecture") == TASK_VARIABLES:
+        _check_options(PACKAGE / "courses" / "trajectories.py", "of_task_variables", entry.get("options", {}))
+        return
+    if "task" not in entry:
+        _require("architecture", entry["architecture"], _modules("networks"))
+        return
+    _require("task", entry["task"], catalogue.tasks)
+    trained = entry["weights"] == "trained"
+    if trained != ("learning" in entry):
+        raise UserError(
+            "learning: it is missing; say how the weights are trained"
+            if trained
+            else "learning: these weights are not trained here; remove it, or use weights: trained"
+        )
+    if trained:
+        schedule.of_entry(entry["learning"])
+    files = entry["weights"].get("files", {}) if isinstance(entry["weights"], dict) else None
+    if files is not None and set(files) != {str(seed) for seed in entry["seeds"]}:
+        raise UserError(f"weights.files: they are of seeds {', '.join(files)}, and seeds are {entry['seeds']}")
 
 
 def _check_recovery(catalogue, name: str) -> None:
     entry = catalogue.recoveries[name]
     _require("stimuli", entry["stimuli"], catalogue.stimuli)
     for network in [*entry["generators"], *entry["candidates"]]:
-        catalogue.network(network)
+        require_images(catalogue, network)
 
 
 def _check_encoding(catalogue, name: str) -> None:
     entry = catalogue.encodings[name]
-    check_encoding(entry, catalogue.recording(entry["recording"]))
+    recording = catalogue.recording(entry["recording"])
+    if "course" in recording:
+        raise UserError(f"recording: rows of course '{entry['recording']}' can't be held out one by one; name another")
+    check_encoding(entry, recording)
     for band, spec in entry["bands"].items():
         if spec != "identity":
-            seeds = catalogue.network(spec["network"])["seeds"]
+            seeds = require_images(catalogue, spec["network"])["seeds"]
             if spec.get("seed", seeds[0]) not in seeds:
                 raise UserError(f"bands.{band}: '{spec['network']}' has no seed {spec['seed']}, only {seeds}")
 
@@ -151,20 +215,18 @@ def _check_encoding(catalogue, name: str) -> None:
 def _check_study(catalogue, name: str) -> None:
     study = catalogue.study(name)
     for identifier in study["recordings"]:
-        entry = catalogue.recording(identifier)
-        if study["networks"] and study["measures"] and "stimuli" not in entry:
-            raise UserError(
-                f"recording '{identifier}' has no stimuli that a network could see; give it a study of its own"
-            )
+        catalogue.recording(identifier)
     for network in study["networks"]:
         catalogue.network(network)
+    if study["networks"] and study["measures"]:
+        check_crossing(catalogue, study)
+    check_lags(catalogue, study)
     for measure in study["measures"]:
         module_of(measure)
         control = parse(measure)[1].get("partial")
         if control is not None:
             catalogue.network(control)
-    for description in study["descriptions"]:
-        module_of(description, DESCRIPTION_PACKAGES)
+    _check_descriptions(catalogue, name, study)
     for recovery in study["recoveries"]:
         _require("recovery", recovery, catalogue.recoveries)
     for encoding in study["encodings"]:
@@ -189,6 +251,24 @@ def _check_study(catalogue, name: str) -> None:
             raise UserError(f"figure '{figure}' needs a description {wanted}-…; select one, or leave the figure out")
 
 
+def _check_descriptions(catalogue, name: str, study: dict) -> None:
+    recurrent = [network for network in study["networks"] if network in catalogue.recurrent()]
+    recordings = [name for name in study["recordings"] if "course" not in catalogue.recording(name)]
+    if study["descriptions"] and not recordings and not recurrent:
+        raise UserError("descriptions: a course is not described; add the recordings that it is made of")
+    selected = [*recordings, *catalogue.trial_ids(recurrent)]
+    known = [*selected, *dict.fromkeys(parse(name)[0] for name in selected)]
+    for given in catalogue.studies[name].get("descriptions", []):
+        for description, names in described_by(given).items():
+            module_of(description, DESCRIPTION_PACKAGES)
+            if of_networks(description) and not recurrent:
+                raise UserError(f"description '{description}' is of recurrent networks; select some, or leave it out")
+            for one in names or []:
+                _require(f"recording or recurrent network of this study in '{description}'", one, known)
+    if repeated := [d for d in study["descriptions"] if study["descriptions"].count(d) > 1]:
+        raise UserError(f"descriptions: '{repeated[0]}' is given twice; name all that it is for in one place")
+
+
 def _check_conclusion(study: dict) -> None:
     pair = [study["conclusion"][key] for key in ("network", "above")]
     for network in pair:
@@ -202,6 +282,7 @@ def _check_conclusion(study: dict) -> None:
 CHECKS = {
     "recordings": _check_recording,
     "stimuli": _check_stimuli,
+    "tasks": _check_task,
     "networks": _check_network,
     "recoveries": _check_recovery,
     "encodings": _check_encoding,

@@ -11,7 +11,8 @@ from neurocompare.errors import UserError, unknown
 
 PACKAGE = Path(__file__).parent
 MEASURE_PACKAGES = ("similarity", "prediction")
-DESCRIPTION_PACKAGES = ("description",)
+DESCRIPTION_PACKAGES = ("description", "network_description")
+"""Descriptions of what a recording holds, and of networks themselves."""
 
 
 def parse(identifier: str) -> tuple[str, dict[str, str]]:
@@ -84,3 +85,24 @@ def module_of(identifier: str, packages: tuple[str, ...] = MEASURE_PACKAGES) -> 
     if first in known:
         return f"neurocompare.{known[first]}.{first}"
     raise unknown("measure" if packages == MEASURE_PACKAGES else "description", first, known)
+
+
+def of_networks(description: str) -> bool:
+    """Tell whether a description is of networks: of their weights, and not of responses only.
+
+    Parameters
+    ----------
+    description : str
+        The id of a description.
+
+    Returns
+    -------
+    bool
+        False for what can be had of any recording.
+
+    Raises
+    ------
+    UserError
+        As `module_of`.
+    """
+    return module_of(description, DESCRIPTION_PACKAGES).split(".")[1] == "network_description"

@@ -156,6 +156,47 @@ SIZES = [
 ]
 """Columns of a table of scores on subsets of the units and of the stimuli (`neurocompare.sizes`)."""
 
+CURVES = [
+    "network",
+    "seed",
+    "update",
+    "stage",
+    "rate",
+    "loss",
+    "penalty",
+    "gradient_norm",
+    "error",
+    "performance",
+]
+"""Columns of a table of how a recurrent network learnt (`neurocompare.recurrent.learning`)."""
+
+LAGS = [
+    "recording",
+    "region",
+    "network",
+    "seed",
+    "layer",
+    "measure",
+    "time",
+    "network_time",
+    "lag",
+    "value",
+    "null_mean",
+    "null_high",
+    "p_value",
+    "p_all_times",
+    "ceiling_low",
+    "ceiling_high",
+    "ceiling_kind",
+    "n_conditions",
+    "n_units",
+    "data_sha256",
+    "weights_sha256",
+    "code_sha256",
+    "status",
+]
+"""Columns of a table of scores at pairs of times (`neurocompare.courses.lags`)."""
+
 RECOVERIES = [
     "recovery",
     "measure",
@@ -241,7 +282,7 @@ _TEXT = (
     "status",
 )
 _INTEGERS = ("seed", "n_stimuli", "n_animals", "n_units", "n_features", "n_trials", "n_null", "n_rows", "n_all")
-_INTEGERS += ("size", "n_subsets", "n_undefined")
+_INTEGERS += ("size", "n_subsets", "n_undefined", "n_conditions")
 
 
 def write(rows: list[dict] | pd.DataFrame, columns: list[str], path: str | Path) -> None:

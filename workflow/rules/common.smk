@@ -8,7 +8,7 @@ from pathlib import Path
 from neurocompare import catalogue, identifiers, yamlfiles
 from neurocompare.digest import code_digest
 from neurocompare.errors import UserError, unknown
-from neurocompare.identifiers import DESCRIPTION_PACKAGES, module_of
+from neurocompare.identifiers import DESCRIPTION_PACKAGES, PACKAGE, module_of
 
 WORKFLOW = Path(catalogue.__file__).parents[1]
 SCRIPTS = WORKFLOW / "scripts"
@@ -38,6 +38,7 @@ def one_of(ids):
 
 CATALOGUE = loaded()
 RECORDINGS = CATALOGUE.recording_ids()
+TRIALS = CATALOGUE.trial_ids()
 POOLED = [name for name in RECORDINGS if "pool" in CATALOGUE.recording(name)]
 SIMULATED = [name for name in RECORDINGS if CATALOGUE.recording(name).get("loader", "").startswith("simulated_")]
 
@@ -66,6 +67,14 @@ def checksums(files):
 def crossed(study):
     """The recordings of a study that networks can be compared with."""
     return [name for name in study["recordings"] if "stimuli" in CATALOGUE.recording(name)]
+
+
+def recording_file(recording):
+    """Where a recording is, or what a recurrent network does in the trials of its task."""
+    if recording not in TRIALS:
+        return f"results/ingest/{recording}.nc"
+    entry = CATALOGUE.recording(recording)
+    return f"results/extract/trials/{entry['network']}/seed-{entry['seed']}.nc"
 
 
 def grams_of(stimuli, network):

@@ -1,9 +1,9 @@
-"""Measures of one representation."""
+"""Measures of one representation, or of one network."""
 
 
 rule describe:
     input:
-        recording="results/ingest/{recording}.nc",
+        recording=described_recording,
     output:
         table="results/describe/{recording}/{description}.tsv",
         details="results/describe/{recording}/{description}.nc",
@@ -11,6 +11,9 @@ rule describe:
         "results/logs/describe/{recording}/{description}.log",
     benchmark:
         "results/benchmarks/describe/{recording}/{description}.tsv"
+    wildcard_constraints:
+        recording=one_of(RECORDINGS + TRIALS),
+        description=f"(?!{OF_NETWORKS})[a-z][^/]*",
     conda:
         "../../environment.yml"
     threads: 1
@@ -20,6 +23,31 @@ rule describe:
         code=describe_code,
     script:
         "../scripts/describe.py"
+
+
+rule describe_network:
+    input:
+        weights=trial_weights,
+        recording=described_recording,
+    output:
+        table="results/describe/{recording}/{description}.tsv",
+        details="results/describe/{recording}/{description}.nc",
+    log:
+        "results/logs/describe_network/{recording}/{description}.log",
+    benchmark:
+        "results/benchmarks/describe_network/{recording}/{description}.tsv"
+    wildcard_constraints:
+        recording=one_of(TRIALS),
+        description=f"{OF_NETWORKS}[^/]*",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=scaled_memory(2000),
+    params:
+        code=describe_network_code,
+    script:
+        "../scripts/describe_network.py"
 
 
 rule gather_descriptions:

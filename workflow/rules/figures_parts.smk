@@ -40,3 +40,23 @@ rule draw_components:
         code=code("draw_components"),
     script:
         "../scripts/draw_components.py"
+
+
+rule draw_tdr:
+    input:
+        details=tdr_details,
+    output:
+        figure=report(
+            "results/draw/{study}/tdr.svg",
+            caption="../report/tdr.rst",
+            category="Figures",
+            labels={"study": "{study}", "figure": "tdr"},
+        ),
+    log:
+        "results/logs/draw_tdr/{study}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code("draw_tdr"),
+    script:
+        "../scripts/draw_tdr.py"

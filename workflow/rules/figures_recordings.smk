@@ -36,6 +36,7 @@ rule draw_psychometrics:
     conda:
         "../../environment.yml"
     params:
+        titles=figure_options,
         code=code("draw_psychometrics"),
     script:
         "../scripts/draw_psychometrics.py"

@@ -104,3 +104,24 @@ rule draw_sizes:
         code=code("draw_sizes"),
     script:
         "../scripts/draw_sizes.py"
+
+
+rule draw_lags:
+    input:
+        table="results/tables/{study}/lags.tsv",
+    output:
+        figure=report(
+            "results/draw/{study}/lags.svg",
+            caption="../report/lags.rst",
+            category="Figures",
+            labels={"study": "{study}", "figure": "time by lag"},
+        ),
+    log:
+        "results/logs/draw_lags/{study}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        titles=figure_options,
+        code=code("draw_lags"),
+    script:
+        "../scripts/draw_lags.py"

@@ -12,7 +12,7 @@ def summaries_of(study):
     found = CATALOGUE.study(study)
     names = ["warnings"] if found["measures"] and found["networks"] else []
     names += ["multiverse"] if "conclusion" in found else []
-    names += ["sizes"] if "sizes" in found["figures"] else []
+    names += [name for name in ("sizes", "lags") if name in found["figures"]]
     return contrasts_of(study) + [f"results/tables/{study}/{name}.tsv" for name in names]
 
 
@@ -22,7 +22,7 @@ def conclusion(wildcards):
 
 def alternatives(wildcards):
     """What decides the content of each recording of a study, not where it comes from."""
-    decisive = ("loader", "stimuli", "options", "pool", "allensdk")
+    decisive = ("loader", "stimuli", "options", "pool", "course", "allensdk")
     entries = {name: CATALOGUE.recording(name) for name in crossed(CATALOGUE.study(wildcards.study))}
     return {name: {key: entry[key] for key in decisive if key in entry} for name, entry in entries.items()}
 

@@ -8,6 +8,8 @@ rule load_network:
         weights="results/train/{network}/seed-{seed}.safetensors",
     log:
         "results/logs/load_network/{network}/seed-{seed}.log",
+    wildcard_constraints:
+        network=one_of(set(CATALOGUE.networks) - set(CATALOGUE.recurrent())),
     conda:
         "../../environment.yml"
     threads: 1

@@ -26,7 +26,7 @@ rule ingest:
     log:
         "results/logs/ingest/{recording}.log",
     wildcard_constraints:
-        recording=one_of(set(RECORDINGS) - set(SIMULATED) - set(POOLED) - set(ALLENSDK)),
+        recording=one_of(set(RECORDINGS) - set(SIMULATED) - set(POOLED) - set(COURSES) - set(ALLENSDK)),
     conda:
         "../../environment.yml"
     threads: 1
