@@ -60,7 +60,8 @@ def trial_weights(wildcards):
 
 
 def describe_network_code(wildcards):
-    return code("describe_network", module_of(wildcards.description, DESCRIPTION_PACKAGES))
+    task = CATALOGUE.tasks[CATALOGUE.network(CATALOGUE.recording(wildcards.recording)["network"])["task"]]["task"]
+    return code("describe_network", module_of(wildcards.description, DESCRIPTION_PACKAGES), f"neurocompare.tasks.{task}")
 
 
 def tdr_details(wildcards):

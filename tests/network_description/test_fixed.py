@@ -1,0 +1,80 @@
+"""Fixed points of networks that can be worked out by hand, through the description."""
+
+import numpy as np
+import pytest
+import torch
+
+from neurocompare.errors import UserError
+from neurocompare.network_description import fixed
+from neurocompare.recurrent import definition, storage
+
+
+def network(kind, task, options, weights, **cell):
+    made = definition.of_entry({"cell": {"kind": kind, **cell}}, {"task": task, "options": options})
+    given = {name: torch.zeros(shape) for name, shape in made.cell.shapes().items()}
+    given |= {name: torch.as_tensor(np.asarray(w), dtype=torch.float32) for name, w in weights.items()}
+    units = np.full(made.cell.units, "none")
+    return storage.Trained(made, made.cell, given, units, units, "0" * 64, {})
+
+
+def table(rows):
+    return {(row["quantity"], row["condition"]): row["value"] for row in rows}
+
+
+def test_three_independent_latches_have_27_points():
+    # Each bit is a unit with x = 2 tanh(x) + u: three fixed points, at 0 and ±1.915; the other units do nothing.
+    n = 8
+    weights = {"recurrent": np.diag([2.0] * 3 + [0.0] * (n - 3)), "input": np.eye(n, 3) * 6, "output": np.eye(3, n)}
+    rows, details = fixed.describe_network(
+        network("rate", "flipflop", {}, weights, units=n), None, "fixed-points", seed=1
+    )
+    values = table(rows)
+    told = "input=no pulse"
+    assert values["fixed points", told] == 27
+    assert values["stable fixed points", told] == 8
+    counts = [values["fixed points with unstable dimensions", f"{told};unstable={k}"] for k in range(4)]
+    assert counts == [8, 12, 6, 1]
+    assert values["index sum", told] == 1
+    assert values["greatest q of fixed points", told] < 1e-18
+    assert values["fewest starts to a fixed point", told] >= 1
+    assert 0 <= values["starts to points found once", told] < 0.1
+    assert values["states still moving", told] == 0
+    # Slope at 0: 1 − α + 2 α with α = 0.2.
+    assert np.isclose(details["eigenvalue_real"].values[details["unstable"].values == 3, :3], 1.2).all()
+    assert details["is_fixed"].values.all()
+    assert details["variance"].values.sum() <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("hertz", [0.5, 1.5])
+def test_the_frequency_of_a_rotation_is_found_for_every_input(hertz):
+    # Two units that turn by 2π f dt in a step, scaled a little beyond 1, so that they spiral out of the origin.
+    dt, alpha, growth = 0.02, 0.2, 1.01
+    angle = 2 * np.pi * hertz * dt
+    turn = growth * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    recurrent = np.zeros((4, 4))
+    recurrent[:2, :2] = (turn - (1 - alpha) * np.eye(2)) / alpha
+    weights = {"recurrent": recurrent, "initial": np.array([0.3, 0, 0, 0])}
+    trained = network("rate", "sine", {"levels": 3}, weights, units=4)
+    rows, _ = fixed.describe_network(trained, None, "fixed-points", seed=1)
+    values = table(rows)
+    for told in ("frequency=0.5", "frequency=1.5", "frequency=2.5"):
+        assert values["fixed points", told] == 1
+        assert values["frequency of leading pair", f"{told};point=1;unstable=2"] == pytest.approx(hertz, rel=1e-4)
+        assert values["growth of leading pair", f"{told};point=1;unstable=2"] == pytest.approx(
+            np.log(growth) / dt, rel=1e-3
+        )
+        assert values["states still moving", told] > 0
+
+
+def test_rows_are_complete_and_units_named():
+    weights = {"recurrent": np.zeros((3, 3)), "input": np.eye(3)}
+    rows, _ = fixed.describe_network(network("vanilla", "flipflop", {}, weights, units=3), None, "fixed-points", seed=0)
+    assert {row["status"] for row in rows} <= {"no_null;no_interval;no_ceiling", "undefined"}
+    assert all(row["n_units"] == 3 for row in rows)
+    assert table(rows)["fixed points", "input=no pulse"] == 1
+
+
+def test_options_are_refused():
+    trained = network("vanilla", "flipflop", {}, {}, units=3)
+    with pytest.raises(UserError, match="must read fixed-points"):
+        fixed.describe_network(trained, None, "fixed-points-by=x", seed=0)

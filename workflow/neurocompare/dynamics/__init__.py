@@ -1,0 +1,1 @@
+"""Dynamics of recurrent networks: fixed points, linearisations, axes and subspaces."""

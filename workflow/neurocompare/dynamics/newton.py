@@ -1,0 +1,74 @@
+"""Roots of F(x) − x to the last digits of double precision."""
+
+import torch
+
+from neurocompare.dynamics.descent import Step, squared_speed
+from neurocompare.dynamics.linear import jacobians
+
+
+def polish(
+    step: Step,
+    states: torch.Tensor,
+    inputs: torch.Tensor,
+    *,
+    radius: torch.Tensor | float,
+    steps: int = 30,
+    tolerance: float = 1e-24,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Solve F(x) = x near states.
+
+    Newton's method, damped in the way of Levenberg and Marquardt: the step solves (AᵀA + μ) d = Aᵀ (F(x) − x) with
+    A = I − J and μ = |F(x) − x|², which converges quadratically to single roots and also to lines or planes of them,
+    where A is singular (Yamashita & Fukushima 2001, Computing Suppl. 15:239): to a point of them that is near. Steps
+    that don't lower q are halved.
+
+    Parameters
+    ----------
+    step : callable
+        The map; it takes double precision.
+    states : tensor of float64 of shape (…, n, n_states)
+        Where to start.
+    inputs : tensor of float64 of shape (…, n, n_inputs)
+        The constant input of each.
+    radius : tensor that broadcasts to (…, n), or float
+        States are left where they are once they have gone so far: they were not near to a root.
+    steps : int
+        How many at most.
+    tolerance : float
+        A value of q at which a state is left alone.
+
+    Returns
+    -------
+    states : tensor of float64 of shape (…, n, n_states)
+        Where they came to, whether a root is there or not.
+    q : tensor of shape (…, n)
+        Their q.
+    """
+    x, q = states.clone(), squared_speed(step, states, inputs)
+    identity = torch.eye(x.shape[-1], dtype=x.dtype)
+    radius = torch.as_tensor(radius, dtype=x.dtype).expand_as(q)
+    active = torch.ones_like(q, dtype=torch.bool)
+    for _ in range(steps):
+        active &= (q > tolerance) & ((x - states).norm(dim=-1) < radius)
+        # Columns of points are left out once they are done in all networks.
+        columns = torch.nonzero(active.reshape(-1, active.shape[-1]).any(0))[:, 0]
+        if not len(columns):
+            break
+        at, u, before = x[..., columns, :], inputs[..., columns, :], q[..., columns]
+        residual = step(at, u).detach() - at
+        a = identity - jacobians(step, at, u)
+        normal = a.mT @ a + (2 * before + 1e-300)[..., None, None] * identity
+        move = torch.linalg.solve_ex(normal, a.mT @ residual[..., None])[0][..., 0].nan_to_num(0.0, 0.0, 0.0)
+        reached, lowest, size = at, before, 1.0
+        for _ in range(6):
+            trial = at + size * move
+            now = squared_speed(step, trial, u)
+            better = now < lowest
+            reached, lowest = torch.where(better[..., None], trial, reached), torch.where(better, now, lowest)
+            if bool((lowest < before)[active[..., columns]].all()):
+                break
+            size /= 2
+        x[..., columns, :], q[..., columns] = reached, lowest
+        # Those that stand still have come to a minimum that is no root, or to the last digit.
+        active[..., columns] &= lowest < 0.999 * before
+    return x, q

@@ -1,0 +1,113 @@
+"""Distances between spectra of linearised maps.
+
+The eigenvalues of a Jacobian are a cloud of points in the complex plane, each with the same mass. Two clouds are as far
+apart as the mean distance over which the mass of one has to be moved to become the other (Wasserstein-1 distance, with
+the least such transport). It does not depend on units of the state, or on any choice of coordinates, and is 0 only for
+equal spectra.
+
+Networks of unequal sizes: the eigenvalues of each are repeated up to the least common multiple of both numbers, which
+is the same problem. Networks whose dynamics fill a part of their space only have many eigenvalues in one place (of
+leaky units, 1 − α); the slow modes, which tell computations apart, are compared by `leading` of them.
+
+Points of two networks are matched by what they are — fixed or slow, and their number of unstable dimensions — and among
+alike ones so that the sum of the distances is least.
+"""
+
+from math import gcd
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+LARGEST = 2000
+"""Repeated eigenvalues, at most."""
+
+
+def distance(first: np.ndarray, second: np.ndarray, *, leading: int | None = None) -> float:
+    """Compute the Wasserstein distance between two spectra.
+
+    Parameters
+    ----------
+    first, second : complex arrays of shape (n,), (m,)
+        Eigenvalues, both per step or both per second: of maps with unequal steps `rates` makes them comparable.
+    leading : int, optional
+        Only so many of greatest magnitude of each (fewer if a network has fewer).
+
+    Returns
+    -------
+    float
+        In the unit of the eigenvalues.
+
+    Raises
+    ------
+    ValueError
+        If a spectrum is empty, or the sizes have a least common multiple above 2000.
+    """
+    first, second = (_leading(np.asarray(values, dtype=complex), leading) for values in (first, second))
+    n, m = len(first), len(second)
+    if not n or not m:
+        raise ValueError("a spectrum has no eigenvalues")
+    common = n * m // gcd(n, m)
+    if common > LARGEST:
+        raise ValueError(f"spectra of {n} and {m} eigenvalues are compared by 'leading' ones of them")
+    cost = np.abs(np.repeat(first, common // n)[:, None] - np.repeat(second, common // m))
+    return float(cost[linear_sum_assignment(cost)].mean())
+
+
+def rates(eigenvalues: np.ndarray, dt: float, *, slowest: float = 1e-6) -> np.ndarray:
+    """Turn eigenvalues per step into rates per second, ln λ / dt.
+
+    Parameters
+    ----------
+    eigenvalues : complex array
+        Of a map.
+    dt : float
+        Its step in s.
+    slowest : float
+        Magnitudes below this are raised to it: what is gone in one step has no rate.
+
+    Returns
+    -------
+    complex array
+        Growth rates in 1/s, with the angular frequency in rad/s as the imaginary part.
+    """
+    values = np.asarray(eigenvalues, dtype=complex)
+    size = np.maximum(np.abs(values), slowest)
+    return (np.log(size) + 1j * np.where(np.abs(values) < slowest, 0.0, np.angle(values))) / dt
+
+
+def match(
+    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], *, leading: int | None = None
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Match the points of two networks.
+
+    Parameters
+    ----------
+    first, second : tuples of two arrays of shape (n_points,) and (n_points, n)
+        What each point is — only points with equal entries are matched — and its eigenvalues.
+    leading : int, optional
+        As in `distance`.
+
+    Returns
+    -------
+    pairs : array of int of shape (n_pairs, 2)
+        Numbers of the points of both.
+    distances : array of shape (n_pairs,)
+        Between the spectra of each pair.
+    unmatched : int
+        How many points of both have no partner.
+    """
+    kinds, others = np.asarray(first[0]), np.asarray(second[0])
+    pairs, distances = [], []
+    for kind in np.unique(kinds):
+        rows, columns = np.flatnonzero(kinds == kind), np.flatnonzero(others == kind)
+        cost = np.array([[distance(first[1][i], second[1][j], leading=leading) for j in columns] for i in rows])
+        if cost.size:
+            chosen = linear_sum_assignment(cost)
+            pairs += zip(rows[chosen[0]], columns[chosen[1]], strict=True)
+            distances += cost[chosen].tolist()
+    unmatched = len(kinds) + len(others) - 2 * len(pairs)
+    return np.array(pairs, dtype=int).reshape(-1, 2), np.array(distances), unmatched
+
+
+def _leading(values: np.ndarray, number: int | None) -> np.ndarray:
+    return values if number is None else values[np.argsort(-np.abs(values), kind="stable")[:number]]

@@ -1,0 +1,1 @@
+"""Descriptions of recurrent networks: of their weights and dynamics, not of their responses only."""
