@@ -176,5 +176,5 @@ def test_modules_found_by_name_are_those_that_the_rules_digest_by_name():
     for path in (WORKFLOW / "neurocompare").rglob("*.py"):
         if "import_module(" in path.read_text(encoding="utf-8"):
             found.add(path.relative_to(WORKFLOW / "neurocompare").as_posix())
-    # Measures, descriptions, architectures and tasks; the rules compare, describe, recover and those of networks name them.
+    # Measures, descriptions, architectures and tasks: the rules that use them name them.
     assert found == {"similarity/__init__.py", "describing.py", "networks/weights.py", "tasks/__init__.py"}

@@ -61,7 +61,9 @@ def trial_weights(wildcards):
 
 def describe_network_code(wildcards):
     task = CATALOGUE.tasks[CATALOGUE.network(CATALOGUE.recording(wildcards.recording)["network"])["task"]]["task"]
-    return code("describe_network", module_of(wildcards.description, DESCRIPTION_PACKAGES), f"neurocompare.tasks.{task}")
+    return code(
+        "describe_network", module_of(wildcards.description, DESCRIPTION_PACKAGES), f"neurocompare.tasks.{task}"
+    )
 
 
 def tdr_details(wildcards):
