@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from neurocompare import tasks
 from neurocompare.errors import UserError
 from neurocompare.network_description import fixed
 from neurocompare.recurrent import definition, storage
@@ -42,7 +43,8 @@ def test_three_independent_latches_have_27_points():
     # Slope at 0: 1 − α + 2 α with α = 0.2.
     assert np.isclose(details["eigenvalue_real"].values[details["unstable"].values == 3, :3], 1.2).all()
     assert details["is_fixed"].values.all()
-    assert details["variance"].values.sum() <= 1 + 1e-9
+    # States move in three dimensions only.
+    assert details["variance"].values.sum() == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize("hertz", [0.5, 1.5])
@@ -64,6 +66,19 @@ def test_the_frequency_of_a_rotation_is_found_for_every_input(hertz):
             np.log(growth) / dt, rel=1e-3
         )
         assert values["states still moving", told] > 0
+
+
+def test_every_input_has_the_points_of_its_own_value():
+    # A unit that is silent below an input of one half, and else sends itself a half of what it has.
+    weights = {"recurrent": 0.5 * np.eye(2), "input": np.full((2, 1), 2.0), "bias": np.full(2, -1.0)}
+    trained = network("rate", "sine", {"levels": 3}, weights, units=2, activation="relu")
+    _, details = fixed.describe_network(trained, None, "fixed-points", seed=1)
+    leading = details["eigenvalue_real"].values[:, 0]
+    static = tasks.load("sine").static(levels=3)
+    for name, value in static.items():
+        mine = leading[details["input"].values.astype(str) == name]
+        np.testing.assert_allclose(mine, [0.8 if value[0] < 0.5 else 0.9], atol=1e-6)
+    assert {round(float(value), 6) for value in leading} == {0.8, 0.9}
 
 
 def test_rows_are_complete_and_units_named():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurocompare import describing, identifiers
+from neurocompare import identifiers
 from neurocompare.errors import UserError
 from neurocompare.network_description import selection
 from neurocompare.recurrent import definition, storage
@@ -13,20 +13,21 @@ UNITS = 24
 ALPHA = 0.2
 
 
-def context_integrator(kept=0.98):
+def context_integrator(kept=0.98, dt=0.02, **options):
     """A network that integrates along one axis and selects by saturating the units of the other input.
 
     The line is along ρ; motion and color reach two groups of units of their own, which pass on to ρ what they get, and
-    the context silences (saturates) the group of the other.
+    the context silences (saturates) the group of the other. What is kept is that of 20 ms, whatever the step.
     """
+    alpha = dt / 0.1
     made = definition.of_entry(
         {"cell": {"kind": "rate", "units": UNITS, "activation": "tanh", "noise": 0.02}},
-        {"task": "context_integration", "options": {"noise": 0.05}},
+        {"task": "context_integration", "options": {"noise": 0.05, "dt": dt} | options},
     )
     line, groups = np.zeros(UNITS), np.zeros((2, UNITS))
     line[:8] = 1 / np.sqrt(8)
     groups[0, 8:16], groups[1, 16:24] = 1 / np.sqrt(8), 1 / np.sqrt(8)
-    recurrent = (1 - (1 - kept) / ALPHA) * np.outer(line, line) + 0.6 * np.outer(line, groups.sum(0))
+    recurrent = (1 - (1 - kept ** (dt / 0.02)) / alpha) * np.outer(line, line) + 0.6 * np.outer(line, groups.sum(0))
     inputs = np.zeros((UNITS, 4))
     inputs[:, 0], inputs[:, 1] = groups[0], groups[1]
     # The context of color drives the group of motion far into saturation, and the other way round.
@@ -61,7 +62,7 @@ def test_the_line_and_its_eigenvalue_are_found(described, context):
     assert values["slow points", told] >= 7
     assert values["leading eigenvalue", told] == pytest.approx(0.98, abs=0.01)
     assert values["gap to second eigenvalue", told] == pytest.approx(0.98 - 0.8, abs=0.02)
-    assert values["time constant of line", told] == pytest.approx(-0.02 / np.log(0.98), rel=0.5)
+    assert values["growth along line", told] == pytest.approx(np.log(values["leading eigenvalue", told]) / 0.02)
     assert values["complex leading pairs", told] == 0
     assert values["cosine of line and output", told] > 0.99
     assert values["cosine of line and choice axis", told] > 0.9
@@ -94,6 +95,46 @@ def test_what_changes_between_contexts_is_the_vector_and_not_the_input(described
         assert values["change of L0 B by input", told] == pytest.approx(0, abs=1e-9)
 
 
+def test_a_line_on_which_states_grow_does_not_look_like_one_that_keeps_them():
+    trained, *_ = context_integrator(kept=1.02)
+    rows, _ = selection.describe_network(trained, None, "selection", seed=3)
+    found = {row["condition"]: row["value"] for row in rows if row["quantity"] == "growth along line"}
+    kept, _ = selection.describe_network(context_integrator(kept=0.97)[0], None, "selection", seed=3)
+    decay = {row["condition"]: row["value"] for row in kept if row["quantity"] == "growth along line"}
+    for context in ("context=motion", "context=color"):
+        assert decay[context] < -1 < found[context]
+
+
+def test_numbers_do_not_depend_on_the_step():
+    """What is of a second, or of a pulse; eigenvalues are of a step."""
+    whole = {}
+    for dt in (0.02, 0.005):
+        rows, _ = selection.describe_network(context_integrator(dt=dt)[0], None, "selection", seed=3)
+        whole[dt] = {(row["quantity"], row["condition"]): row["value"] for row in rows}
+    for context in ("motion", "color"):
+        told = f"context={context}"
+        growth = [found["growth along line", told] for found in whole.values()]
+        assert growth[1] == pytest.approx(growth[0], abs=0.3)
+        pulse = [found["pulse on choice axis later", f"{told};input={context}"] / dt for dt, found in whole.items()]
+        assert pulse[1] == pytest.approx(pulse[0], rel=0.2)
+        assert all(found["selectivity by pulse on choice axis later", told] > 50 for found in whole.values())
+
+
+def test_what_fills_up_short_trials_is_no_state():
+    trained, *_ = context_integrator(delay=[0, 1.0])
+    shown, run = selection.states.drawn(trained, 100, seed=0)
+    held = selection.valid(shown)
+    assert 0.1 < 1 - held.mean() < 0.4
+    spoiled = np.where(held[..., None], run.states, np.nan)
+    axes = np.eye(3, UNITS)
+    centre = run.states[held].mean(0)
+    courses = [
+        selection._means(["motion", "color"], axes, centre, shown, type(run)(trained, found, run.outputs))[0]
+        for found in (run.states, spoiled)
+    ]
+    np.testing.assert_array_equal(*courses)
+
+
 def test_details_have_chains_on_axes_and_mean_courses(described):
     _, details, rows = described
     assert details["position"].dims == ("context", "point", "axis")
@@ -121,6 +162,14 @@ def test_networks_for_other_tasks_or_that_do_not_integrate_are_refused():
     trained, *_ = context_integrator()
     with pytest.raises(UserError, match="must read"):
         selection.describe_network(trained, None, "selection-by=x", seed=0)
+    # Rotations that grow until they saturate: nothing is slow.
+    turning, *_ = context_integrator()
+    blocks = np.kron(np.eye(UNITS // 2), 6 * np.array([[0.5, -1.0], [1.0, 0.5]]))
+    weights = turning.weights | {"recurrent": torch.as_tensor(blocks, dtype=torch.float32)}
+    weights["input"] = torch.as_tensor(np.random.default_rng(0).normal(size=(UNITS, 4)), dtype=torch.float32)
+    turning = storage.Trained(turning.definition, turning.cell, weights, None, None, "0" * 64, {})
+    with pytest.raises(UserError, match="no slow points in context motion; this network does not integrate"):
+        selection.describe_network(turning, None, "selection", seed=0)
     one = definition.of_entry(
         {"cell": {"kind": "rate", "units": UNITS}}, {"task": "context_integration", "options": {"contexts": ["color"]}}
     )
@@ -132,4 +181,4 @@ def test_networks_for_other_tasks_or_that_do_not_integrate_are_refused():
 def test_the_id_is_one_of_networks():
     assert identifiers.of_networks("selection")
     assert identifiers.of_networks("fixed-points")
-    assert describing.describe_network
+    assert not identifiers.of_networks("inventory")

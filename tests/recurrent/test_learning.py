@@ -165,8 +165,20 @@ def test_one_update_does_not_depend_on_companions(variant):
     for outcome in together:
         alone = learning.train(definition, [outcome.seed])[0]
         assert greatest_difference(outcome.weights, alone.weights) <= 1e-6
+        # Adam's first step hardly depends on the size of a gradient, so that sizes are compared themselves.
+        for quantity in ("loss", "penalty", "gradient_norm"):
+            assert outcome.rows[-1][quantity] == pytest.approx(alone.rows[-1][quantity], rel=1e-4)
         assert outcome.rows[-1]["error"] == pytest.approx(alone.rows[-1]["error"], abs=1e-5)
     assert greatest_difference(together[0].weights, together[1].weights) > 0.1
+
+
+def test_a_curriculum_that_is_not_passed_leaves_no_network():
+    stages = [{"until": {"performance": 1.0}, "options": {}}]
+    definition = define(updates=2, curriculum=stages, stop={"every": 1, "trials": 64})
+    with pytest.raises(
+        UserError, match=r"seed 0 did not pass stage 1 of 1 in 2 updates; give it more, or ask for less"
+    ):
+        learning.train(definition, [0])
 
 
 def test_an_update_is_that_of_adam_by_hand():

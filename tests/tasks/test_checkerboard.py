@@ -102,6 +102,18 @@ def test_first_output_above_the_threshold_is_the_choice():
     assert np.isnan(task.performance(outputs, trials, threshold=3)["choice"]).all()
 
 
+def test_the_late_choice_is_that_of_the_output_a_twentieth_of_a_second_before_the_end():
+    trials = task.trials(20, np.random.default_rng(0), dt=0.01, catch=0.0)
+    ends = np.round((trials.epochs["decision"][:, 1] - 0.05 - (trials.time[0] - 0.005)) / 0.01).astype(int)
+    for shift, choice in ((1, -1), (0, 1)):
+        outputs = np.zeros(trials.targets.shape)
+        outputs[..., 0] = 0.1
+        # From the step on that ends then, or one later, it is the other one.
+        for trial, end in enumerate(ends):
+            outputs[trial, end - 1 + shift :, 1] = 0.9
+        np.testing.assert_array_equal(task.performance(outputs, trials)["late_choice"], choice)
+
+
 @pytest.mark.parametrize("dt", [0.02, 0.05])
 def test_ideal_observer_sums_the_difference_of_the_colors(dt):
     options = {"dt": dt, "noise": 0.3, "coherences": [0.04, 0.1, 0.2]}

@@ -35,19 +35,21 @@ DESCRIPTIONS = {
 TASK = "context_integration"
 TRIALS = 300
 STARTS = 400
-RELAXATION = 20
-"""Steps that states run freely under the context alone: what is fast decays, and nothing moves far along the line."""
+RELAXATION = 0.4
+"""Seconds that states run freely under the context alone: what is fast decays, and nothing moves far along the line."""
 
 DESCENT = 10
 """Steps of the descent after that, too few to slide along the line."""
 
 POINTS = 7
-PULSE_STEPS = 20
+PULSE = 0.4
+"""Seconds for which a pulse is followed: 20 steps of 20 ms."""
+
 MERGE = 0.02
 """Points so close together are one: a share of the spread of the states."""
 
-SLOW = 0.01
-"""Points that move less in a step are slow: a share of the spread."""
+SLOW = 0.5
+"""Points that move less are slow: a share of the spread in a second."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,13 +95,14 @@ def describe_network(trained, trials: xr.DataArray, description_id: str, *, seed
     Returns
     -------
     rows : list of dict
-        By context, medians over points: ``slow points``, ``leading eigenvalue`` (magnitude), ``time constant of line``,
-        ``gap to second eigenvalue``, ``complex leading pairs`` (a share of points), and cosines of the line (of pairs:
-        of their plane) with the choice axis and with the gradient of the output. For motion and color: ``L0 B``, what
-        is left of a pulse along the line or in the plane of a pair (``L0 B kept``), what of this is along the choice
-        axis, what a pulse comes to there after 20 steps, its cosine with the selection vector, and direct projections
-        on choice axis and line. ``selectivity by …``: relevant over irrelevant. By input, between contexts: ``change
-        of L0 B``, and what modulation of the selection vector and of the input add to it.
+        By context, medians over points: ``slow points``, ``leading eigenvalue`` (magnitude, of a step), ``growth along
+        line`` (in 1/s; negative where it decays), ``gap to second eigenvalue`` (of a step), ``complex leading pairs``
+        (a share of points), and cosines of the line (of pairs: of their plane) with the choice axis and with the
+        gradient of the output. For motion and color: ``L0 B``, what is left of a pulse along the line or in the plane
+        of a pair (``L0 B kept``), what of this is along the choice axis, what a pulse comes to there after 0.4 s, its
+        cosine with the selection vector, and direct projections on choice axis and line. ``selectivity by …``:
+        relevant over irrelevant. By input, between contexts: ``change of L0 B``, and what modulation of the selection
+        vector and of the input add to it.
     details : Dataset
         Chains and mean trajectories projected on the axes of choice, motion and color.
 
@@ -121,10 +124,11 @@ def describe_network(trained, trials: xr.DataArray, description_id: str, *, seed
     axes = _axes(shown, run)
     found = {}
     for name in contexts:
-        own = run.states[shown.conditions["context"] == name]
-        found[name] = _chain(trained, own.reshape(-1, own.shape[-1]), static[f"context={name}"], axes[0], seed)
-        if not len(found[name].points):
+        flat = run.states[valid(shown) & (shown.conditions["context"] == name)[:, None]]
+        chain = _chain(trained, flat, static[f"context={name}"], axes[0], seed)
+        if chain is None:
             raise UserError(f"{description_id}: no slow points in context {name}; this network does not integrate")
+        found[name] = chain
     size = {"n_units": trained.cell.units, "n_trials": TRIALS}
     rows = []
     for name, chain in found.items():
@@ -147,36 +151,42 @@ def _axes(shown, run) -> np.ndarray:
     return (axes * np.sign(np.diag(triangle))).T
 
 
-def _chain(trained, flat: np.ndarray, static: np.ndarray, choice: np.ndarray, seed: int) -> Chain:
-    """Find the slow points of one context."""
+def valid(shown) -> np.ndarray:
+    """Which steps (n, T) belong to their trial, and are not what fills up the array."""
+    return np.arange(len(shown.time)) < shown.length[:, None]
+
+
+def _chain(trained, flat: np.ndarray, static: np.ndarray, choice: np.ndarray, seed: int) -> Chain | None:
+    """Find the slow points of one context; None if there are none."""
     precise, fast = states.maps(trained)
     rng = np.random.default_rng(seed)
     starts = flat[rng.choice(len(flat), min(STARTS, len(flat)), replace=False)]
     spread = np.sqrt(((flat - flat.mean(0)) ** 2).sum(1).mean())
     x = torch.as_tensor(starts, dtype=torch.float32)
     u = torch.as_tensor(static, dtype=torch.float32).expand(len(x), -1)
+    dt = trained.cell.dt
     with torch.no_grad():
-        for _ in range(RELAXATION):
+        for _ in range(round(RELAXATION / dt)):
             x = fast(x, u)
     x = descend(fast, x, u, steps=DESCENT, longest=torch.tensor(0.1 * spread)).double()
     speed = (2 * squared_speed(precise, x, u.double())).sqrt().numpy()
-    slow = np.flatnonzero(np.isfinite(speed) & (speed <= SLOW * spread))
+    slow = np.flatnonzero(np.isfinite(speed) & (speed <= SLOW * dt * spread))
     near = cdist(x[slow].numpy(), flat).min(1, initial=np.inf) <= spread
     slow = slow[near]
+    if not len(slow):
+        return None
     slow = slow[np.unique(distinct(x[slow].numpy(), MERGE * spread, speed[slow]))]
     slow = slow[np.argsort(x[slow].numpy() @ choice)]
     points, u = x[slow], u[: len(slow)].double()
     chosen = _spaced(points.numpy() @ choice, speed[slow])
     jacobians = linear.jacobians(precise, points[chosen], u[chosen]).numpy()
     inputs = linear.input_jacobians(precise, points[chosen], u[chosen]).numpy()
-    found = selection.select(jacobians, inputs, choice, steps=PULSE_STEPS)
+    found = selection.select(jacobians, inputs, choice, steps=round(PULSE / dt))
     return Chain(points.numpy(), speed[slow], chosen, jacobians, inputs, found)
 
 
 def _spaced(along: np.ndarray, speed: np.ndarray) -> np.ndarray:
     """Numbers of the slowest point in each of 7 bins of equal width along the choice axis, if there is one."""
-    if not len(along):
-        return np.zeros(0, dtype=int)
     edges = np.linspace(along.min(), along.max(), POINTS + 1)
     bins = np.clip(np.digitize(along, edges) - 1, 0, POINTS - 1)
     return np.array([np.flatnonzero(bins == k)[speed[bins == k].argmin()] for k in np.unique(bins)])
@@ -189,12 +199,11 @@ def _rows(trained, context: str, chain: Chain, choice: np.ndarray, size: dict) -
     told = f"context={context}"
     magnitude = np.abs(found.leading)
     output = _output_axes(trained, chain.points[chain.chosen])
-    with np.errstate(divide="ignore"):
-        slowest = -dt / np.log(magnitude)
     rows = [
         row("slow points", len(chain.points), condition=told, **size),
         row("leading eigenvalue", median(magnitude), condition=told, **size),
-        row("time constant of line", median(np.abs(slowest)), unit="s", condition=told, **size),
+        # A rate and no time constant: that of a line on which states grow would look like one of decay.
+        row("growth along line", median(np.log(magnitude) / dt), unit="1/s", condition=told, **size),
         row("gap to second eigenvalue", median(magnitude - np.abs(found.second)), condition=told, **size),
         row("complex leading pairs", found.is_pair.mean(), condition=told, **size),
         row("cosine of line and choice axis", _along(found.plane, choice), condition=told, **size),
@@ -225,7 +234,7 @@ def _rows(trained, context: str, chain: Chain, choice: np.ndarray, size: dict) -
         ratio = value[:, relevant] / np.maximum(value[:, irrelevant], 1e-300)
         rows.append(row(f"selectivity by {quantity}", median(ratio), condition=told, **size))
     # The gradient of an output can vanish at a point, so that these are ratios of means and not means of ratios.
-    ahead = np.linalg.matrix_power(chain.jacobians, PULSE_STEPS) @ chain.inputs
+    ahead = np.linalg.matrix_power(chain.jacobians, round(PULSE / dt)) @ chain.inputs
     later = {"choice axis": found.later, "output": np.einsum("ps,psi->pi", output, ahead)}
     for along, value in later.items():
         mean = np.abs(value).mean(0)
@@ -276,7 +285,7 @@ def _details(found: dict[str, Chain], axes: np.ndarray, shown, run) -> xr.Datase
     names = list(found)
     most = max(len(chain.points) for chain in found.values())
     chosen = max(len(chain.chosen) for chain in found.values())
-    centre = run.states.mean((0, 1))
+    centre = run.states[valid(shown)].mean(0)
     position, speed = np.full((2, most, 3), np.nan), np.full((2, most), np.nan)
     line, vector = np.full((2, chosen, 3), np.nan), np.full((2, chosen, 3), np.nan)
     at, leading = np.full((2, chosen), -1), np.full((2, chosen), np.nan + 0j)
@@ -304,7 +313,7 @@ def _details(found: dict[str, Chain], axes: np.ndarray, shown, run) -> xr.Datase
 
 def _means(names: list[str], axes: np.ndarray, centre: np.ndarray, shown, run) -> tuple[np.ndarray, np.ndarray]:
     """Mean trajectories (context, level, time, axis) by the sign and strength of the relevant evidence."""
-    projected = (run.states - centre) @ axes.T
+    projected = np.where(valid(shown)[..., None], (run.states - centre) @ axes.T, np.nan)
     relevant = np.where(shown.conditions["context"] == "motion", shown.conditions["motion"], shown.conditions["color"])
     strength = np.abs(relevant)
     distinct_ones = np.unique(strength)
@@ -315,6 +324,7 @@ def _means(names: list[str], axes: np.ndarray, centre: np.ndarray, shown, run) -
     for c, name in enumerate(names):
         for k, label in enumerate(labels):
             own = (shown.conditions["context"] == name) & (level == label)
-            if own.any():
-                courses[c, k] = projected[own].mean(0)
+            # Steps that no trial has are NaN.
+            held = valid(shown)[own].any(0)
+            courses[c, k, held] = np.nanmean(projected[own][:, held], axis=0) if own.any() else np.nan
     return courses, labels

@@ -84,7 +84,7 @@ def train(
     Raises
     ------
     UserError
-        If the file to resume from is of another definition, or if learning diverges.
+        If the file to resume from is of another definition, if learning diverges, or if a curriculum is not passed.
     """
     work = _Work(definition)
     identity = checkpoints.digest(definition, seeds)
@@ -299,6 +299,13 @@ def _batch(cell: Cell, drawn: list[tuple]) -> Batch:
 
 
 def _outcome(work: _Work, learner: Learner) -> Outcome:
+    stages, reached = len(work.learning.curriculum), learner.course.stage
+    if reached < stages:
+        # Such weights never saw the task as it is, and must not pass for trained ones.
+        raise UserError(
+            f"learning.curriculum: seed {learner.seed} did not pass stage {reached + 1} of {stages} in "
+            f"{learner.course.update} updates; give it more, or ask for less"
+        )
     best = work.learning.keep == "best" and learner.best
     with torch.no_grad():
         weights = work.constraints.effective(learner.best if best else learner.raw)

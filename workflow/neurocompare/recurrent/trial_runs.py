@@ -1,6 +1,7 @@
 """Trials of a task on which a trained network is looked at."""
 
 import inspect
+import sys
 
 import numpy as np
 import xarray as xr
@@ -64,7 +65,12 @@ def ideal(task: dict) -> float | None:
     known = inspect.signature(module.ideal).parameters
     # Tests show the levels of evidence, whatever training draws.
     options = task["options"] | task["test"] | {"draw": "levels"}
-    return float(module.ideal(**{name: value for name, value in options.items() if name in known}))
+    try:
+        return float(module.ideal(**{name: value for name, value in options.items() if name in known}))
+    except UserError as error:
+        # Options that are wrong were refused when the trials were drawn: for these there is no formula.
+        print(f"warning: {error}", file=sys.stderr)
+        return None
 
 
 def tested(trained: Trained, task: dict, *, network: str, seed: int) -> xr.DataArray:

@@ -192,7 +192,8 @@ def performance(outputs: np.ndarray, trials: Trials, *, threshold: float = 0.6) 
     target = trials.conditions["target"]
     step, crossed = building.first((outputs > threshold).any(axis=-1), trials)
     off = trials.epochs["decision"][:, 1]
-    late = np.argmin(np.abs(trials.time - trials.dt / 2 - (np.nan_to_num(off)[:, None] - 0.05)), axis=1)
+    # Outputs are those at the ends of steps.
+    late = np.argmin(np.abs(trials.time + trials.dt / 2 - (np.nan_to_num(off)[:, None] - 0.05)), axis=1)
     sides = [2 * outputs[np.arange(len(outputs)), index].argmax(axis=-1) - 1 for index in (step, late)]
     asked = target != 0
     choice, later = np.where(crossed, sides[0], np.nan), np.where(asked, sides[1], np.nan)

@@ -1,0 +1,70 @@
+"""Tests of networks on every task: what the workflow makes of a trained network, without training one."""
+
+import numpy as np
+import pytest
+
+from neurocompare import representation, tasks
+from neurocompare.description.performance import IDEAL
+from neurocompare.errors import UserError
+from neurocompare.recurrent import curves, definition, storage, trial_runs
+
+NAMES = [name for name in tasks.names() if name != "neurogym"]  # an optional package
+
+
+def network(task, **options):
+    made = definition.of_entry({"cell": {"kind": "gru", "units": 6}}, {"task": task, "options": options})
+    units = np.full(6, "network")
+    kinds = np.full(6, "none")
+    return storage.Trained(made, made.cell, storage.untrained(made, 0), units, kinds, "0" * 64, {})
+
+
+def entry(task, repeats=2, **options):
+    return {"task": task, "options": options, "test": {"repeats": repeats}}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_network_can_be_run_on_every_task(name):
+    array = trial_runs.tested(network(name), entry(name), network="net", seed=1)
+    representation.validate(array)
+    assert array.sizes["unit"] == 6
+    assert IDEAL not in array.attrs or 0.5 <= array.attrs[IDEAL] <= 1
+    assert (IDEAL in array.attrs) == hasattr(tasks.load(name), "ideal")
+
+
+def test_networks_of_one_seed_see_the_same_trials_and_others_do_not():
+    one, same, other = (trial_runs.of_task(entry("context_integration"), seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(one.inputs, same.inputs)
+    assert not np.array_equal(one.inputs, other.inputs)
+
+
+def test_a_task_whose_ideal_observer_is_unknown_can_be_run(capsys):
+    array = trial_runs.tested(network("delayed_match", items=3), entry("delayed_match", items=3), network="n", seed=0)
+    assert IDEAL not in array.attrs
+    assert "warning: task delayed_match: the ideal observer is known for two items" in capsys.readouterr().err
+
+
+def test_the_ideal_observer_is_that_of_the_levels_that_are_tested():
+    # Training draws uniformly, and tests show levels: half of the trials of an observer of the strongest are right.
+    options = {"draw": "uniform", "coherences": [0.05, 0.5]}
+    module = tasks.load("context_integration")
+    assert trial_runs.ideal(entry("context_integration", **options)) == module.ideal(coherences=[0.05, 0.5])
+    assert trial_runs.ideal(entry("context_integration", **options)) != module.ideal(**options)
+
+
+def test_window_bins_and_units_of_the_evidence_are_those_of_the_catalogue():
+    task = entry("context_integration") | {"window": [0.1, 0.5], "bin_width": 0.1}
+    array = trial_runs.tested(network("context_integration"), task, network="n", seed=0)
+    np.testing.assert_allclose(array["time"], [0.15, 0.25, 0.35, 0.45])
+    assert array.attrs["evidence_units"] == "coherence"
+
+
+def test_another_task_is_refused():
+    with pytest.raises(UserError, match="network 'n' is for 'flipflop'; use that one"):
+        trial_runs.tested(network("flipflop"), entry("sine"), network="n", seed=0)
+
+
+def test_curves_name_the_weights_of_checkpoints_and_print_what_was_evaluated(capsys):
+    held = {100: {"recurrent": 1, "bias": 2}, 0: {"recurrent": 3}}
+    assert curves.flat(held) == {"update-000000/recurrent": 3, "update-000100/recurrent": 1, "update-000100/bias": 2}
+    curves.printed([{"update": 50, "loss": 0.5, "error": 0.25, "performance": 0.75}])
+    assert capsys.readouterr().err == "update 50: loss 0.5, error 0.25, correct 0.750\n"
