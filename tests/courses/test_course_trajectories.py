@@ -31,7 +31,7 @@ def network(states, correct=1.0, **options):
 
 def test_a_network_is_brought_into_the_same_rows_as_a_recording(course, states):
     area = np.array(["one", "two", "one", "two", "two", "one"])
-    layers = trajectories.of_trials(network(states, area=area), course, "net")
+    layers, _ = trajectories.of_trials(network(states, area=area), course, "net")
     assert list(layers) == ["one", "two"] and [v.shape[1] for v in layers.values()] == [3, 3]
     mine = course.isel(presentation=course["repeat"].values == 0).values
     assert np.allclose(layers["one"], mine[:, area == "one"], atol=1e-5)
@@ -47,8 +47,8 @@ def test_the_latency_moves_the_network_not_the_recording(course, states):
     late = course.assign_attrs(latency=0.1)
     time = np.arange(-0.075, 0.75, 0.05)
     longer = world.smooth(np.random.default_rng(5), 32, 4, time=time)
-    there = trajectories.of_trials(network(longer, time=time), late, "net")["PFC"]
-    moved = trajectories.of_trials(network(longer, time=time + 0.1), course, "net")["PFC"]
+    there = trajectories.of_trials(network(longer, time=time), late, "net")[0]["PFC"]
+    moved = trajectories.of_trials(network(longer, time=time + 0.1), course, "net")[0]["PFC"]
     assert np.allclose(there, moved)
 
 
@@ -57,11 +57,12 @@ def test_trials_are_chosen_as_those_of_the_recording_unless_there_are_none(cours
     wrong = network(states, correct=0.0)
     both = right.copy(data=np.where(right["repeat"].values[:, None, None] == 0, right.values, -1e3))
     both = both.assign_coords(correct=("presentation", (right["repeat"].values == 0).astype(int)))
-    expected = trajectories.of_trials(right, course, "net")["PFC"]
-    assert np.allclose(trajectories.of_trials(both, course, "net")["PFC"], expected)
+    expected = trajectories.of_trials(right, course, "net")[0]["PFC"]
+    assert np.allclose(trajectories.of_trials(both, course, "net")[0]["PFC"], expected)
     assert capsys.readouterr().err == ""
-    assert np.allclose(trajectories.of_trials(wrong, course, "net")["PFC"], expected)
+    assert np.allclose(trajectories.of_trials(wrong, course, "net")[0]["PFC"], expected)
     assert "net has no trial with correct=1" in capsys.readouterr().err
+    assert [trajectories.of_trials(trials, course, "net")[1] for trials in (right, both, wrong)] == [False, False, True]
 
 
 def test_what_a_network_lacks_is_one_line(course, states):
@@ -76,7 +77,7 @@ def test_what_a_network_lacks_is_one_line(course, states):
         assert "\n" not in str(error.value) and all(word in str(error.value) for word in words), str(error.value)
     still = network(0 * states)
     with pytest.raises(UserError, match="same in all conditions"):
-        trajectories.grams(trajectories.of_trials(still, course, "net"), course, "net")
+        trajectories.grams(trajectories.of_trials(still, course, "net")[0], course, "net")
 
 
 def test_task_variables_span_what_they_should(course):

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import world
+import xarray as xr
 
 from neurocompare import comparison, similarity
-from neurocompare.courses import lags
+from neurocompare.courses import lags, trajectories
 from neurocompare.courses.trajectories import unrolled
 from neurocompare.errors import UserError
 from neurocompare.inference import resampling, twofactor
@@ -150,9 +151,7 @@ def test_lags_find_by_how_much_a_network_is_ahead():
     course = world.unrolled(recording, window=[0.2, 0.8], bin=0.1, latency=0.1)
     # The network does 0.2 s earlier what the recording does: 0.1 s more than the latency.
     ahead = world.trials_of(states[:, 4:], time=time[:-4])
-    from neurocompare.courses import trajectories
-
-    layers = trajectories.of_trials(ahead, course, "net")
+    layers, _ = trajectories.of_trials(ahead, course, "net")
     grams = trajectories.grams(layers, course, "net").expand_dims(seed=[3])
     rows = lags.lagged(course, grams, CKA, name="course", network="net")
     assert len(rows) == 36 and {row["seed"] for row in rows} == {3}
@@ -162,6 +161,27 @@ def test_lags_find_by_how_much_a_network_is_ahead():
         assert best["lag"] == pytest.approx(-0.1) and best["network_time"] == pytest.approx(moment - 0.2)
         assert best["p_all_times"] <= 0.01 and best["p_value"] <= best["p_all_times"]
         assert best["value"] == pytest.approx(best["ceiling_high"], abs=0.05)
+
+
+def test_rows_tell_of_which_networks_all_trials_count(planted):
+    own, _, _, course = planted
+    seeds = [world.grams(own, course, seed=seed).assign(all_trials=("seed", [seed])) for seed in (0, 1)]
+    activations = xr.concat(seeds, dim="seed")
+    plain = xr.concat([one.drop_vars("all_trials") for one in seeds], dim="seed")
+    for found, without in (
+        (comparison.compare(course, one, CKA, name="course", network="own")[0] for one in (activations, plain)),
+        (lags.lagged(course, one, CKA, name="course", network="own") for one in (activations, plain)),
+    ):
+        assert {row["seed"] for row in found} == {0, 1}
+        for row, other in zip(found, without, strict=True):
+            words = row["status"].split(";")
+            assert ("all_trials" in words) == (row["seed"] == 1)
+            assert [word for word in words if word != "all_trials"] in (
+                [other["status"]],
+                other["status"].split(";"),
+                [],
+            )
+            assert row["value"] == other["value"] or np.isnan(row["value"])
 
 
 def test_over_all_lags_together_unrelated_networks_are_rejected_in_5_percent():

@@ -70,7 +70,7 @@ def trials_of(states, repeats=1, noise=0.0, rng=None, area=None, extra=None, tim
 
 def grams(states, course, name="net", seed=0):
     """Gram matrices of a network without noise."""
-    layers = trajectories.of_trials(trials_of(states), course, name)
+    layers, _ = trajectories.of_trials(trials_of(states), course, name)
     return trajectories.grams(layers, course, name).expand_dims(seed=[seed])
 
 

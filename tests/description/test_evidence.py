@@ -73,11 +73,14 @@ def test_choices_without_error_have_finite_weights():
     assert abs(found["weight relative to the relevant", "context=motion", "evidence=color"]["value"]) < 0.1
 
 
-def test_the_fit_is_that_of_scikit_learn():
-    array = observer(4000, 4)
+@pytest.mark.parametrize("noise", [True, False])
+def test_the_fit_is_that_of_scikit_learn(noise):
+    """Also of choices without error, whose weights are large and bounded by the penalty only."""
+    array = observer(4000, 4, noise=noise)
     part = array.isel(presentation=np.flatnonzero(array.context.values == "motion"))
     features = np.column_stack([part.motion.values / 0.5, part.color.values / 0.5])
-    oracle = LogisticRegression(C=evidence.PENALTY, tol=1e-10).fit(features, part.choice.values)
+    model = LogisticRegression(C=evidence.PENALTY, tol=1e-10, max_iter=5000, solver="newton-cholesky")
+    oracle = model.fit(features, part.choice.values)
     found = values(evidence.describe(array, ID, seed=0)[0])
     for kind, weight in zip(("motion", "color"), oracle.coef_[0], strict=True):
         assert found["weight", "context=motion", f"evidence={kind}"]["value"] == pytest.approx(weight / 0.5, rel=1e-4)

@@ -174,7 +174,15 @@ def test_gaps_stay_gaps_on_disk_and_are_refused_by_all_others(gathered, tmp_path
         describing.describe(back, "dpca-by=choice", name="pool")
     assert "repeats" in one_line(caught)
     rows, _ = describing.describe(back, "inventory", name="pool")
-    assert rows
+    found = {(row["quantity"], row["condition"]): row["value"] for row in rows}
+    sizes = [member.sizes["presentation"] for member in members]
+    counts = [found["trials of unit", f"of={name}"] for name in ("fewest", "median", "most")]
+    assert counts == [min(sizes), np.median(sizes), max(sizes)]
+    assert {row["n_trials"] for row in rows} == {max(sizes)}
+    stimuli = np.unique(back.coords["stimulus"].values)
+    trials, names = back.coords["trials"].values, back.coords["stimulus"].values
+    missing = sum(not trials[names == stimulus, k].any() for stimulus in stimuli for k in range(len(members)))
+    assert found["pairs of stimulus and unit without trials", ""] == missing
 
 
 def test_a_value_in_a_gap_or_a_gap_without_word_is_refused(gathered):

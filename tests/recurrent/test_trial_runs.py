@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from neurocompare import representation, tasks
-from neurocompare.description.performance import IDEAL
 from neurocompare.errors import UserError
 from neurocompare.recurrent import curves, definition, storage, trial_runs
+from neurocompare.representation import IDEAL
 
 NAMES = [name for name in tasks.names() if name != "neurogym"]  # an optional package
 

@@ -105,7 +105,7 @@ def compare(
     options = twofactor.options(plan, opened.scheme, gathered.get("left_out"), gathered.sizes["layer_draw"])
     if "weights" in options:
         gathered["weights"] = (("layer_draw", "stimulus"), options["weights"].astype(np.int16))
-    return rows, gathered.assign_attrs(attributes)
+    return score_rows.noted(rows, activations), gathered.assign_attrs(attributes)
 
 
 def plan_of(recording: xr.DataArray, stimuli: np.ndarray, name: str) -> resampling.Plan:

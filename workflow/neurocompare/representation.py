@@ -61,6 +61,9 @@ REQUIRED_ATTRIBUTES = (
     "schema_version",
 )
 
+IDEAL = "ideal_correct"
+"""Attribute of trials: the fraction correct of the ideal observer of their evidence, where it is known."""
+
 _PRESENTATION = {"stimulus": "a string id", "repeat": "an integer", "block": "an integer"}
 _UNIT = ("unit_id", "area", "animal", "session")
 _RDM = ("area", "animal", "session")
@@ -229,6 +232,11 @@ def write(array: xr.DataArray, path: str | Path) -> None:
 def gaps(array: xr.DataArray) -> int:
     """Count the pairs of a presentation and a unit that has no trial there."""
     return int((array.coords["trials"].values == 0).sum()) if _counted(array) else 0
+
+
+def most_trials(array: xr.DataArray) -> int:
+    """Return the number of trials, or that of the unit that has most, where each has trials of its own."""
+    return int(array.coords["trials"].values.sum(0).max()) if _counted(array) else array.sizes["presentation"]
 
 
 def read(path: str | Path, *, with_gaps: bool = False) -> xr.DataArray:

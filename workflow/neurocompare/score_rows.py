@@ -183,6 +183,31 @@ def rows(
     return found + _selected_rows(measure, found, chosen, seeds, bool(evaluation.halves), plan)
 
 
+def noted(rows: list[dict], activations: xr.Dataset) -> list[dict]:
+    """Say in the rows of a network which of its seeds were taken in all trials, where the recording was not.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Rows with ``seed`` and ``status``.
+    activations : Dataset
+        The network, of a course with ``all_trials`` (seed); see `neurocompare.courses.trajectories`.
+
+    Returns
+    -------
+    list of dict
+        The rows, with ``all_trials`` added to the status.
+    """
+    if "all_trials" not in activations:
+        return rows
+    flags = activations["all_trials"].values.astype(bool)
+    whole = {int(seed) for seed, flag in zip(activations["seed"].values, flags, strict=True) if flag}
+    return [
+        row | {"status": f"{row['status']};all_trials".removeprefix("ok;")} if int(row["seed"]) in whole else row
+        for row in rows
+    ]
+
+
 def _interval(measure, values, draws, left_out, plan):
     """Estimate the mean over animals (animal, …) with its interval; see `neurocompare.inference.twofactor`."""
     return twofactor.estimate(

@@ -9,7 +9,7 @@ null for that, as a pair of times with more variable scores would decide alone o
 import numpy as np
 import xarray as xr
 
-from neurocompare import comparison, similarity, tables
+from neurocompare import comparison, score_rows, similarity, tables
 from neurocompare.errors import UserError
 from neurocompare.inference import resampling
 from neurocompare.similarity import ceilings, steps
@@ -73,7 +73,7 @@ def lagged(course: xr.DataArray, activations: xr.Dataset, measure: str, *, name:
         common |= {"region": region, "n_units": part.sizes["unit"]}
         latency = float(course.attrs["latency"])
         rows += _rows(opened, np.array(values), np.array(nulls), bounds, time, latency, activations, common)
-    return rows
+    return score_rows.noted(rows, activations)
 
 
 def _at(activations: xr.Dataset, conditions: np.ndarray, moment: float, opened: Measure):

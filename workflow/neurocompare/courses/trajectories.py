@@ -20,7 +20,11 @@ PROFILES = {"constant": lambda t: np.ones_like(t), "ramp": lambda t: t}
 """Time courses of task variables, of time that runs from 0 to 1."""
 
 
-def of_trials(trials: xr.DataArray, course: xr.DataArray, name: str) -> dict[str, np.ndarray]:
+ALL_TRIALS = "all_trials"
+"""Of inner products: whether all trials of a network count, though the course selects those of the recording."""
+
+
+def of_trials(trials: xr.DataArray, course: xr.DataArray, name: str) -> tuple[dict[str, np.ndarray], bool]:
     """Average trials of a network over the cells and bins of a course.
 
     Parameters
@@ -34,10 +38,13 @@ def of_trials(trials: xr.DataArray, course: xr.DataArray, name: str) -> dict[str
 
     Returns
     -------
-    dict of str to array of shape (n_rows, n_units)
+    layers : dict of str to array of shape (n_rows, n_units)
         For every area, the responses without what all conditions have in common. Trials are selected as those of the
         recording were; of a network that has none such in some cell, such as one that never chooses correctly, all
         trials count, and the log says so.
+    all_trials : bool
+        Whether that is so: with correct trials only, states of a condition are also of one choice, so that networks of
+        which all trials count differ from others in more than what they have learnt.
 
     Raises
     ------
@@ -55,7 +62,8 @@ def of_trials(trials: xr.DataArray, course: xr.DataArray, name: str) -> dict[str
         )
     held = members(trials, cells, selected(trials, where, name), name) if where else every
     lacking = [cell.name for cell, found in zip(cells, held, strict=True) if not found]
-    if lacking:
+    all_trials = bool(lacking)
+    if all_trials:
         asked = ", ".join(f"{key}={value}" for key, value in where.items())
         print(f"warning: {name} has no trial with {asked} of {lacking[0]}: all its trials count", file=sys.stderr)
         held = every
@@ -65,7 +73,7 @@ def of_trials(trials: xr.DataArray, course: xr.DataArray, name: str) -> dict[str
         states, trials["time"].values, centres - course.attrs["latency"], float(course.attrs["bin_seconds"]), name
     )
     areas = trials.coords["area"].values.astype(str)
-    return {area: unrolled(binned[..., areas == area]) for area in dict.fromkeys(areas)}
+    return {area: unrolled(binned[..., areas == area]) for area in dict.fromkeys(areas)}, all_trials
 
 
 def of_task_variables(

@@ -34,7 +34,10 @@ BLOCKS = 8
 PENALTY = 1e4
 """Inverse strength of the ridge penalty: next to none, but finite where choices follow the evidence without error."""
 
-ITERATIONS = 60
+ITERATIONS = 1000
+"""Of Newton's method, whose steps are bounded: choices without any error have weights that are far away."""
+
+CONVERGED = 1e-8
 
 
 def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[list[dict], xr.Dataset]:
@@ -145,7 +148,7 @@ def _logistic(shown: np.ndarray, counts: np.ndarray) -> np.ndarray:
     Returns
     -------
     array of shape (n_fits, 1 + n_kinds)
-        Weights, the bias first; NaN where only one choice was made.
+        Weights, the bias first; NaN where only one choice was made, or they were not reached.
     """
     scale = np.abs(shown).max(0)
     design = np.column_stack([np.ones(len(shown)), shown / scale])
@@ -153,14 +156,18 @@ def _logistic(shown: np.ndarray, counts: np.ndarray) -> np.ndarray:
     ridge = np.full(design.shape[1], 1 / PENALTY)
     ridge[0] = 1e-9
     weights = np.zeros((len(counts), design.shape[1]))
+    one_choice = (taken.sum(1) == 0) | (taken.sum(1) == total.sum(1))
     for _ in range(ITERATIONS):
         share = 1 / (1 + np.exp(-np.clip(weights @ design.T, -500, 500)))
         gradient = (taken - total * share) @ design - ridge * weights
         curvature = np.einsum("fc,cj,ck->fjk", total * share * (1 - share), design, design) + np.diag(ridge)
         step = np.linalg.solve(curvature, gradient[..., None])[..., 0]
         # Long steps would overshoot where choices are nearly without error.
-        weights += step / np.maximum(1, np.abs(step).max(1, keepdims=True))
+        size = np.abs(step).max(1)
+        weights += step / np.maximum(1, size)[:, None]
+        away = size > CONVERGED * np.maximum(1, np.abs(weights).max(1))
+        if not (away & ~one_choice).any():
+            break
     weights[:, 1:] /= scale
-    one_choice = (taken.sum(1) == 0) | (taken.sum(1) == total.sum(1))
-    weights[one_choice] = np.nan
+    weights[one_choice | away] = np.nan
     return weights

@@ -40,7 +40,9 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     rows : list of dict
         ``units`` (of each area, if there are several), ``presentations``, ``blocks``, ``stimuli``, ``repeats``
         (smallest, median and largest number over stimuli) and ``time bins``; of published matrices, ``RDMs`` (of each
-        area) and ``stimuli``. Then one row for each reason of the attribute ``excluded``.
+        area) and ``stimuli``. Where units have trials of their own, ``repeats`` are those of a unit, ``trials of unit``
+        are the smallest, median and largest number over units, and ``pairs of stimulus and unit without trials`` are
+        counted. Then one row for each reason of the attribute ``excluded``.
     None
         There is nothing to draw.
 
@@ -56,7 +58,7 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     size = {
         "n_stimuli": len(np.unique(array.coords["stimulus"].values.astype(str))),
         "n_units": 0 if published else array.sizes["unit"],
-        "n_trials": array.sizes["rdm" if published else "presentation"],
+        "n_trials": array.sizes["rdm"] if published else representation.most_trials(array),
     }
     counts += [
         (f"{dim if dim.endswith('s') else dim + 's'} excluded", f"reason={_plain(reason)}", number)
@@ -71,6 +73,8 @@ def _of_matrices(array: xr.DataArray) -> list[tuple[str, str, float]]:
 
 
 def _of_responses(array: xr.DataArray) -> list[tuple[str, str, float]]:
+    if "trials" in array.coords:
+        return _of_units(array)
     repeats = np.unique(array.coords["stimulus"].values.astype(str), return_counts=True)[1]
     return [
         *_by_area("units", array.coords["area"].values),
@@ -80,6 +84,25 @@ def _of_responses(array: xr.DataArray) -> list[tuple[str, str, float]]:
         ("repeats", "of=rarest stimulus", repeats.min()),
         ("repeats", "of=median stimulus", np.median(repeats)),
         ("repeats", "of=commonest stimulus", repeats.max()),
+        ("time bins", "", array.sizes.get("time", 1)),
+    ]
+
+
+def _of_units(array: xr.DataArray) -> list[tuple[str, str, float]]:
+    """Count what units have that were recorded one after another, each with trials of its own."""
+    trials = array.coords["trials"].values
+    stimuli, index = np.unique(array.coords["stimulus"].values.astype(str), return_inverse=True)
+    repeats = np.zeros((len(stimuli), trials.shape[1]), dtype=int)
+    np.add.at(repeats, index, trials)
+    own = trials.sum(0)
+    kinds = {"rarest": np.min, "median": np.median, "commonest": np.max}
+    sizes = {"fewest": np.min, "median": np.median, "most": np.max}
+    return [
+        *_by_area("units", array.coords["area"].values),
+        *[("trials of unit", f"of={name}", count(own)) for name, count in sizes.items()],
+        ("stimuli", "", len(stimuli)),
+        *[("repeats", f"of={name} stimulus and unit", count(repeats)) for name, count in kinds.items()],
+        ("pairs of stimulus and unit without trials", "", (repeats == 0).sum()),
         ("time bins", "", array.sizes.get("time", 1)),
     ]
 

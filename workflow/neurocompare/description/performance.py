@@ -6,6 +6,7 @@ import xarray as xr
 from neurocompare.description.rows import options_of, require_needs, row
 from neurocompare.errors import UserError, unknown
 from neurocompare.inference.resampling import interval
+from neurocompare.representation import IDEAL
 
 WHOLE_RECORDING = True
 """Behaviour belongs to no region."""
@@ -25,9 +26,6 @@ BOOTSTRAPS = 1000
 BLOCKS = 8
 """Blocks that are needed to resample blocks; with fewer, trials are resampled."""
 
-IDEAL = "ideal_correct"
-"""Attribute of a recording: the fraction correct of the ideal observer of its evidence."""
-
 
 def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[list[dict], None]:
     """Describe how often choices are correct.
@@ -35,8 +33,8 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     Parameters
     ----------
     array : DataArray
-        A recording of single trials with the coordinate ``correct`` (1 or 0; NaN where nothing was to be decided) and
-        perhaps the attribute `IDEAL`.
+        A recording of single trials with the coordinate ``correct`` (1 or 0, also where no choice was made; NaN where
+        nothing was to be decided) and perhaps the attribute ``ideal_correct``.
     description_id : str
         An id of the pattern in `DESCRIPTIONS`.
     seed : int

@@ -8,6 +8,7 @@ to the correlation, from a lag of one bin on.
 import numpy as np
 import xarray as xr
 
+from neurocompare import representation
 from neurocompare.description.rows import options_of, require_needs, row
 from neurocompare.dynamics import courses
 from neurocompare.errors import UserError
@@ -91,7 +92,7 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     size = {
         "n_stimuli": len(np.unique(stimulus)),
         "n_units": array.sizes["unit"],
-        "n_trials": array.sizes["presentation"],
+        "n_trials": representation.most_trials(array),
     }
     rng = np.random.default_rng([seed, 13])
     told = f"lags={lag[0]:.4g} to {lag[-1]:.4g} s;units={int(found.sum())} of {len(fits)}"

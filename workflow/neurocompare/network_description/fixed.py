@@ -46,11 +46,11 @@ def describe_network(trained, trials: xr.DataArray, description_id: str, *, seed
     Returns
     -------
     rows : list of dict
-        By constant input: ``fixed points``, ``stable fixed points``, fixed points by number of unstable dimensions,
-        ``slow points``, ``greatest q of fixed points``, ``index sum``, ``starts to each fixed point`` (the fewest),
-        ``starts to points found once`` (a share), rejected starts by reason, ``states still moving`` after the free
-        run; and for each fixed point whose leading eigenvalues are a pair, its ``frequency`` in Hz and ``growth`` in
-        1/s.
+        By constant input: ``fixed points``, ``stable fixed points``, ``fixed points with unstable dimensions`` (by
+        their number), ``slow points``, ``greatest q of fixed points``, ``index sum``, ``fewest starts to a fixed
+        point``, ``starts to points found once`` (a share), ``rejected starts`` by reason, ``states still moving``
+        after the free run; and for each fixed point whose leading eigenvalues are a pair, ``frequency of leading
+        pair`` in Hz and ``growth of leading pair`` in 1/s.
     details : Dataset
         Points and trajectories in the leading principal components of the states, with eigenvalues.
 

@@ -7,10 +7,10 @@ import numpy as np
 import xarray as xr
 
 from neurocompare import tasks
-from neurocompare.description.performance import IDEAL
 from neurocompare.errors import UserError, check_options
 from neurocompare.recurrent import running
 from neurocompare.recurrent.storage import Trained
+from neurocompare.representation import IDEAL
 from neurocompare.tasks.trials import Trials
 
 REPEATS = 20
