@@ -18,7 +18,7 @@ from scipy.spatial.distance import cdist
 
 from neurocompare import tasks
 from neurocompare.description.rows import median, options_of, row
-from neurocompare.dynamics import linear, selection, states
+from neurocompare.dynamics import linear, perturbation, selection, states
 from neurocompare.dynamics.descent import descend, distinct, squared_speed
 from neurocompare.errors import UserError
 
@@ -253,9 +253,7 @@ def _along(plane: np.ndarray, axis: np.ndarray) -> float:
 def _output_axes(trained, points: np.ndarray) -> np.ndarray:
     """Gradient of the output with respect to the state (n_points, n_states)."""
     weights = {name: tensor.detach().double() for name, tensor in trained.weights.items()}
-    x = torch.as_tensor(points).requires_grad_(True)
-    outputs = trained.cell.readout(weights, trained.cell.rates(x))[:, 0]
-    return torch.autograd.grad(outputs.sum(), x)[0].numpy()
+    return np.stack([perturbation.readout_gradient(trained.cell, weights, point)[0] for point in points])
 
 
 def _between(found: dict[str, Chain], size: dict) -> list[dict]:
