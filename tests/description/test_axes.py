@@ -78,6 +78,70 @@ def test_an_axis_of_nothing_has_no_angle(monkeypatch):
     assert not [r for r in rows if r["quantity"].startswith("alignment")]
 
 
+def random_pair(seed):
+    """Two axes of random directions, in so much noise that their corrected cosine varies more than its truth does."""
+    rng = np.random.default_rng([seed, 1])
+    first, second = rng.standard_normal((2, 40))
+    cosine = first @ second / np.sqrt((first @ first) * (second @ second))
+    return cosine, planted(rng, np.degrees(np.arccos(cosine)), signal=1.0)
+
+
+def test_random_axes_are_seldom_called_aligned_however_noisy(monkeypatch):
+    """Compared with random axes that are known exactly, 32 % of such pairs had p < .05."""
+    monkeypatch.setattr(axes, "DRAWS", 40)
+    monkeypatch.setattr(axes, "SPLITS", 20)
+    p_values, covered = [], []
+    for seed in range(25):
+        cosine, array = random_pair(seed)
+        rows, _ = axes.describe(array, "axes-labels=a+b-classifier=nearest-mean", seed=seed)
+        angle = found(rows, "angle")
+        if np.isfinite(angle["value"]):
+            p_values.append(found(rows, "alignment")["p_value"])
+            covered.append(angle["ci_low"] <= np.degrees(np.arccos(cosine)) <= angle["ci_high"])
+    assert len(p_values) > 17
+    assert np.mean(np.array(p_values) < 0.05) <= 0.15
+    assert np.mean(covered) >= 0.85
+
+
+def in_blocks(seed, n_blocks, block=None):
+    """Label b changes from block to block, and so does the mean response, by chance."""
+    rng = np.random.default_rng([seed, 2])
+    block = np.arange(160) * n_blocks // 160 if block is None else block
+    values = rng.standard_normal((160, 40)) + rng.standard_normal((n_blocks, 40))[block]
+    return recording(values, coordinates={"a": np.arange(160) % 2, "b": block % 2}, block=block)
+
+
+def test_blocks_are_resampled_where_a_label_hardly_changes_within_one():
+    """With blocks fixed, 15 % of axes that were drift between eight blocks were told from noise, instead of 4 %."""
+    array = in_blocks(0, 8)
+    cell, block = 2 * array.a.values + array.b.values, array.block.values
+    spread = {}
+    for whole in (True, False):
+        halves = axes._Halves(cell, block, np.random.default_rng(0), whole=whole)
+        times = np.array([halves.resample() for _ in range(200)])
+        assert (times.sum(1) == 160).all()
+        spread[whole] = np.var([np.bincount(block, draw) for draw in times], axis=0).mean()
+    # Of 40 trials of a combination, those in one of four blocks vary by 40 × 3 / 16, of two combinations by twice that.
+    assert spread[False] == pytest.approx(15, rel=0.15)
+    assert spread[True] > 5 * spread[False]
+    for part in halves.draw(times[0]):
+        assert len(set(np.bincount(cell[part]))) == 1
+
+
+def test_a_label_of_two_blocks_has_no_axis():
+    rows, details = axes.describe(in_blocks(0, 2), "axes-labels=a+b", seed=0)
+    assert [(r["quantity"], r["status"]) for r in rows] == [("angle between axes", "constant_in_blocks")]
+    assert details is None
+
+
+def test_presentations_without_a_label_are_counted(monkeypatch):
+    monkeypatch.setattr(axes, "DRAWS", 10)
+    array = planted(np.random.default_rng(7), 90)
+    label = np.where(np.arange(240) < 9, np.nan, array.a.values)
+    rows, _ = axes.describe(array.assign_coords(a=("presentation", label)), "axes-labels=a+b", seed=0)
+    assert found(rows, "presentations without")["value"] == 9 and found(rows, "reliability")["n_trials"] == 231
+
+
 def test_more_units_than_trials_have_the_axes_that_all_units_have():
     rng = np.random.default_rng(4)
     residuals, patterns = rng.standard_normal((30, 50)), rng.standard_normal((4, 50))

@@ -46,6 +46,21 @@ def test_predictions_are_those_of_a_ridge_on_the_other_trials():
         np.testing.assert_allclose(centre[test], target[train].mean())
 
 
+def test_the_interval_of_r_is_as_wide_as_that_of_a_correlation(monkeypatch):
+    """(1 − r²) / √n, were all trials independent; a ratio of different resamples would vary 2.5 times as much."""
+    monkeypatch.setattr(continuous, "PERMUTATIONS", 1)
+    rng = np.random.default_rng(7)
+    widths = []
+    for _ in range(10):
+        latent = rng.standard_normal(400)
+        values = latent[:, None] + 0.1 * rng.standard_normal((400, 10))
+        speed = latent + rng.standard_normal(400)
+        rows, _ = continuous.describe(recording(values, coordinates={"speed": speed}), SPEED, seed=0)
+        row = told(rows, "correlation", "interleaved")
+        widths.append((row["ci_high"] - row["ci_low"]) / 2 / 1.96)
+    assert np.mean(widths) == pytest.approx((1 - 0.5) / 20, rel=0.2)
+
+
 def test_shuffled_values_score_nothing():
     rng = np.random.default_rng(2)
     values = rng.standard_normal((200, 30))

@@ -3,7 +3,8 @@
 An axis is estimated from trials, and two noisy axes look less alike than they are. So axes are always compared across
 halves of the trials, which share no noise, and the cosine is divided by what the two axes could reach: the geometric
 mean of their reliabilities, the cosines of each with itself in the other half. Halves do not split blocks if all
-combinations of labels are in both halves then.
+combinations of labels are in both halves then. The axis of a label that (almost) never changes within a block differs
+from block to block by whatever drifts; it is compared across halves of the blocks or not at all.
 
 Every half has equally many trials of each combination of labels, drawn at random, and for the axis of one label the
 mean effect of the others is taken out; so labels that go together in the session do not pass for parallel axes.
@@ -21,6 +22,7 @@ from neurocompare.description.discriminants import shrinkage
 from neurocompare.description.labels import labelled, refuse_pooled_blocks, responses
 from neurocompare.description.rows import matrix, options_of, require_needs, row
 from neurocompare.errors import UserError
+from neurocompare.ingestion.presentations import constant_in_blocks
 from neurocompare.prediction.categorical_decoders import CLASSIFIERS, scaled, unit_weights
 
 ESTIMATORS = ("lda", "logistic", "nearest-mean")
@@ -42,10 +44,10 @@ SPLITS_OF_A_DRAW = 4
 RANDOM_AXES = 1000
 LEAST = 2
 """Trials of each combination of labels in each half."""
-TRIES = 20
+TRIES = 100
 
 
-def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[list[dict], xr.Dataset]:
+def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[list[dict], xr.Dataset | None]:
     """Compare the axes of several labels.
 
     Parameters
@@ -63,12 +65,15 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
         ``reliability of axis`` of each label, the cosine between halves. For each pair, ``cosine between axes`` across
         halves, the highest that could be had in the condition (``ceiling``); ``angle between axes`` in degrees, of the
         cosine over that ceiling; and ``alignment of axes``, the size of the same cosine, with a null of pairs of
-        random axes that are drawn from the covariance of the trials (Elsayed et al. 2016, Nat. Commun. 7:13239).
-        Intervals are 1.96 bootstrap standard errors, over trials that are resampled within each combination of
-        labels, and rather too wide, as each resample is halved in few ways. An axis that can't be told from noise has
-        no angle: ``unreliable_axis``. Of a pseudo-population, all are ``… of pooled units``.
+        random axes that are drawn from the covariance of the trials (Elsayed et al. 2016, Nat. Commun. 7:13239), with
+        as much noise as the corrected cosine has. Intervals are 1.96 bootstrap standard errors, over trials that are
+        resampled within each combination of labels; that of the angle is of the cosine over its ceiling, to first
+        order. Where a label (almost) never changes within a block, blocks are resampled as well. An axis that can't be
+        told from noise has no angle: ``unreliable_axis``; nor have any, if a label never changes within a block and
+        halves of the blocks lack a combination: ``constant_in_blocks``. Presentations without a label are left out and
+        counted. Of a pseudo-population, all are ``… of pooled units``.
     details : Dataset
-        ``reliability`` (label), ``cosine`` and ``angle`` (label, other).
+        ``reliability`` (label), ``cosine`` and ``angle`` (label, other); None if there is nothing.
 
     Raises
     ------
@@ -82,6 +87,7 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
         raise UserError(f"{description_id}: angles need two coordinates or more, each once: labels=choice+context")
     if array.sizes["unit"] < 2:
         raise UserError(f"{description_id}: one unit spans no angle; choose a recording of several units")
+    presented = array.sizes["presentation"]
     for name in names:
         array, _ = labelled(array, name, description_id)
         refuse_pooled_blocks(array, name, description_id)
@@ -99,7 +105,11 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     estimator = options.get("classifier", "lda")
     values, rooted = responses(array if "time" not in array.dims else array.isel(time=0).copy(data=matrix(array)))
     values = scaled(values, np.ones(len(values), dtype=bool), rooted)
-    halves = _Halves(cell, array.coords["block"].values, np.random.default_rng([seed, 40]))
+    block = array.coords["block"].values
+    whole = any(constant_in_blocks(label, block) for label in labels)
+    halves = _Halves(cell, block, np.random.default_rng([seed, 40]), whole=whole)
+    if whole and halves.kind == "trials":
+        return [*_untold(array, names, estimator), *_missing(array, names, presented)], None
     axes = _Axes(values, labels, cell, estimator, 1.0 if rooted else float(values.shape[1]))
     cosines = np.mean([axes.cosines(*halves.draw()) for _ in range(SPLITS)], axis=0)
     drawn = []
@@ -107,17 +117,40 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
         # Splits of a draw share its resample, or their average would vary less than the resample does.
         times = halves.resample()
         drawn.append(np.mean([axes.cosines(*halves.draw(times)) for _ in range(SPLITS_OF_A_DRAW)], axis=0))
-    null = axes.random(np.random.default_rng([seed, 41]))
-    return _rows(array, names, estimator, halves, cosines, np.array(drawn), null)
+    rng = np.random.default_rng([seed, 41])
+    rows, details = _rows(array, names, estimator, halves, cosines, np.array(drawn), axes.random(rng), rng)
+    return [*rows, *_missing(array, names, presented)], details
 
 
-def _rows(array, names, estimator, halves, cosines, drawn, null):
-    pooled = "" if array.attrs["simultaneous"] else " of pooled units"
+def _size(array) -> tuple[str, dict[str, int]]:
+    """What is added to the name of a quantity if units were not recorded together, and the size of the data."""
     size = {
         "n_stimuli": len(np.unique(array.coords["stimulus"].values)),
         "n_units": array.sizes["unit"],
         "n_trials": array.sizes["presentation"],
     }
+    return "" if array.attrs["simultaneous"] else " of pooled units", size
+
+
+def _missing(array, names, presented) -> list[dict]:
+    """Row of the number of presentations that lack a label, if there are any."""
+    count = presented - array.sizes["presentation"]
+    condition = f"labels={'+'.join(names)}"
+    return [row("presentations without a label", count, condition=condition, **_size(array)[1])] if count else []
+
+
+def _untold(array, names, estimator) -> list[dict]:
+    """Rows of angles that can't be had, as the blocks of each value of a label can't be halved."""
+    pooled, size = _size(array)
+    found = []
+    for a, b in itertools.combinations(names, 2):
+        told = {"condition": f"labels={a}+{b};classifier={estimator}", "status": "constant_in_blocks"}
+        found.append(row(f"angle between axes{pooled}", np.nan, unit="degrees", **told, **size))
+    return found
+
+
+def _rows(array, names, estimator, halves, cosines, drawn, null, rng):
+    pooled, size = _size(array)
     common = f"classifier={estimator};halves={halves.kind}"
     error = 1.96 * drawn.std(0)
     reliability = np.diag(cosines)
@@ -139,8 +172,10 @@ def _rows(array, names, estimator, halves, cosines, drawn, null):
             rows.append(row(f"angle between axes{pooled}", np.nan, unit="degrees", **status, **size))
             continue
         corrected = cosines[a, b] / ceiling
-        product = drawn[:, a, a] * drawn[:, b, b]
-        spread = 1.96 * np.std(drawn[product > 0, a, b] / np.sqrt(product[product > 0]))
+        # To first order (delta method): the quotient of a draw has no bounds where its reliabilities are near zero.
+        relative = drawn[:, a, a] / reliability[a] + drawn[:, b, b] / reliability[b]
+        deviation = float(np.std(drawn[:, a, b] / ceiling - corrected / 2 * relative))
+        spread = 1.96 * deviation
         bounds = np.degrees(np.arccos(np.clip([corrected + spread, corrected, corrected - spread], -1, 1)))
         angle[a, b] = angle[b, a] = bounds[1]
         rows.append(
@@ -154,7 +189,9 @@ def _rows(array, names, estimator, halves, cosines, drawn, null):
             )
         )
         # A size has no symmetric interval: that of the angle says how sure it is.
-        rows.append(row(f"alignment of axes{pooled}", abs(corrected), condition=condition, null=null, **size))
+        # Random axes would have been estimated with as much noise, which a small ceiling makes large.
+        noisy = np.abs(null + deviation * rng.standard_normal(len(null)))
+        rows.append(row(f"alignment of axes{pooled}", abs(corrected), condition=condition, null=noisy, **size))
     details = xr.Dataset(
         {
             "reliability": ("label", reliability),
@@ -169,31 +206,44 @@ def _rows(array, names, estimator, halves, cosines, drawn, null):
 class _Halves:
     """Draws halves of the trials, with equally many of every combination of labels."""
 
-    def __init__(self, cell, block, rng):
-        self.cell, self.block, self.rng = cell, block, rng
-        self.blocks = np.unique(block)
+    def __init__(self, cell, block, rng, *, whole):
+        self.cell, self.rng = cell, rng
+        self.blocks, self.block = np.unique(block, return_inverse=True)
         self.kind = "blocks" if self._first() is not None else "trials"
+        # A label that hardly changes within a block has as many independent samples as there are blocks.
+        self.whole = whole and self.kind == "blocks"
 
-    def _first(self):
+    def _first(self, times=None):
         """Trials of half of the blocks (trial) such that both halves have enough of all combinations; or None."""
         for _ in range(TRIES):
-            first = np.isin(self.block, self.rng.permutation(self.blocks)[: len(self.blocks) // 2])
-            kinds = self.cell.max() + 1
-            if min(np.bincount(self.cell[part], minlength=kinds).min() for part in (first, ~first)) >= LEAST:
+            first = np.isin(self.block, self.rng.permutation(len(self.blocks))[: len(self.blocks) // 2])
+            if min(self._count(part, times).min() for part in (first, ~first)) >= LEAST:
                 return first
         return None
 
+    def _count(self, part, times):
+        """Number of trials of each combination in a part of the trials (trial)."""
+        return np.bincount(self.cell[part], None if times is None else times[part], self.cell.max() + 1)
+
     def resample(self):
-        """How often each trial is in a bootstrap sample of the trials of each combination."""
-        times = np.zeros(len(self.cell), dtype=int)
-        for k in np.unique(self.cell):
-            members = np.flatnonzero(self.cell == k)
-            times[members] = self.rng.multinomial(len(members), np.full(len(members), 1 / len(members)))
+        """How often each trial is in a bootstrap sample: of the trials of each combination, or of blocks and trials."""
+        for _ in range(TRIES):
+            taken = np.ones(len(self.blocks), dtype=int)
+            if self.whole:
+                taken = self.rng.multinomial(len(taken), np.full(len(taken), 1 / len(taken)))
+            times = np.zeros(len(self.cell), dtype=int)
+            for k in np.unique(self.cell):
+                members = np.flatnonzero(self.cell == k)
+                weight = taken[self.block[members]]
+                if weight.any():
+                    times[members] = self.rng.multinomial(len(members), weight / weight.sum())
+            if not self.whole or self._first(times) is not None:
+                break
         return times
 
     def draw(self, times=None):
         """Trials of two halves, each of them `times` (trial); copies of a trial are in the same half."""
-        first = self._first() if self.kind == "blocks" else None
+        first = self._first(times) if self.kind == "blocks" else None
         if first is None:
             first = np.zeros(len(self.cell), dtype=bool)
             for k in np.unique(self.cell):
@@ -237,7 +287,7 @@ class _Axes:
         return np.array(found)
 
     def random(self, rng):
-        """Sizes of the cosines between pairs of random axes, whose differences of means have the trials' covariance."""
+        """Cosines between pairs of random axes, whose differences of means have the covariance of the trials."""
         deviations = self.values - self.values.mean(0)
         drawn = rng.standard_normal((2 * RANDOM_AXES, len(deviations))) @ deviations
         if self.estimator != "nearest-mean":
@@ -245,7 +295,7 @@ class _Axes:
             means = members.T @ self.values / members.sum(0)[:, None]
             drawn = _unmixed(drawn, self.values - means[self.cell])
         drawn /= np.maximum(np.linalg.norm(drawn, axis=1, keepdims=True), 1e-300)
-        return np.abs((drawn[:RANDOM_AXES] * drawn[RANDOM_AXES:]).sum(1))
+        return (drawn[:RANDOM_AXES] * drawn[RANDOM_AXES:]).sum(1)
 
 
 def _unmixed(patterns, residuals):

@@ -70,8 +70,9 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     angle = array.coords[target].values.astype(float)
     if "block" in array.coords and constant_in_blocks(angle, array.coords["block"].values):
         raise UserError(
-            f"{description_id}: coordinate '{target}' never changes within a block, so that leaving out single trials "
-            f"would learn the blocks; use decoding-target={target}-decoder=von-mises, which holds out blocks"
+            f"{description_id}: coordinate '{target}' (almost) never changes within a block, so that leaving out "
+            f"single trials would learn the blocks; use decoding-target={target}-decoder=von-mises, which holds out "
+            "blocks"
         )
     n = len(angle)
     if not 3 <= n <= MOST:

@@ -10,7 +10,8 @@ stretches of time (``folds=block``); ``folds=both`` reports one beside the other
 import numpy as np
 import xarray as xr
 
-from neurocompare.description.classifiers import PERMUTATIONS, classify, mean_draws
+from neurocompare.description.classifiers import PERMUTATIONS, classify
+from neurocompare.description.held_out_hits import mean_draws
 from neurocompare.description.labels import ROOTED, block_folds, labelled, refuse_pooled_blocks
 from neurocompare.description.noise_control import CONDITIONS, shuffled_hits
 from neurocompare.description.rows import matrix, options_of, require_needs, row
@@ -73,7 +74,9 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     -------
     rows : list of dict
         ``accuracy`` and ``balanced accuracy`` (the mean over classes), each with its chance level in the
-        condition, an interval over presentations resampled within classes, and a null of shuffled labels. Then bits per
+        condition, an interval over presentations resampled within classes, and a null of shuffled labels; where those
+        are so few that they repeat themselves, the condition tells how many are different (``orders=6``), and no
+        p-value is far below one over that. Then bits per
         presentation, with the same interval and null: ``usable information`` of decoders with probabilities, and
         ``information in the confusion matrix`` of the others and where single trials are left out; see
         `neurocompare.description.information`. All of a pseudo-population are called ``… of pooled units``.
@@ -138,7 +141,7 @@ def _by_folds(array, options, size, seed, *, both) -> tuple[list[dict], xr.Datas
     details = classify(
         array, label, seed=seed, folds=folds, classifier=classifier, permutations=permutations, information=True
     )
-    rows = []
+    rows, repeated = [], details.attrs.pop("orders")
     bits = {"usable": "usable information", "confusion": "information in the confusion matrix"}
     for quantity, name, chance, unit in (
         ("accuracy", "", details.chance, "1"),
@@ -151,7 +154,7 @@ def _by_folds(array, options, size, seed, *, both) -> tuple[list[dict], xr.Datas
                 f"{quantity}{pooled}",
                 details[name or "accuracy"],
                 unit=unit,
-                condition=f"{setting};chance={float(chance):.4g}",
+                condition=f"{setting};chance={float(chance):.4g}{repeated}",
                 null=null if null.size else None,
                 ci=tuple(interval_),
                 **size,
@@ -176,6 +179,8 @@ def _without_correlations(array, target, details, classifier, setting, size, see
     hits, single = shuffled_hits(values, target, cell, fold, classifier, rng, rooted=rooted)
     cells = np.bincount(fold * (cell.max() + 1) + cell)
     chance = np.bincount(target).max() / len(target)
+    block = array.coords["block"].values
+    whole = block if constant_in_blocks(target, block) else None
     rows = []
     for noise, told, one in zip(CONDITIONS, hits, single, strict=True):
         condition = setting.replace("noise=intact", f"noise={noise};among={cells[cells > 0].min()}")
@@ -183,7 +188,7 @@ def _without_correlations(array, target, details, classifier, setting, size, see
             ("accuracy", 0, f"{condition};chance={chance:.4g}"),
             ("accuracy change", details["hit"].values, condition),
         ):
-            low, high = np.array(interval(mean_draws(one - intact, target, rng))) + (told - one).mean()
+            low, high = np.array(interval(mean_draws(one - intact, target, rng, whole))) + (told - one).mean()
             rows.append(row(quantity, (told - intact).mean(), condition=text, ci=(low, high), **size))
     return rows
 

@@ -10,8 +10,9 @@ import xarray as xr
 
 from neurocompare.description.discriminants import NearestMean
 from neurocompare.description.features import Discriminants, Features, Machines, outer
+from neurocompare.description.held_out_hits import mean_draws, recall_draws
 from neurocompare.description.information import Usable, of_confusion
-from neurocompare.description.labels import ROOTED, block_folds, blocks_shuffled, folds_named, shuffled_within
+from neurocompare.description.labels import ROOTED, block_folds, blocks_shuffled, folds_named, orders, shuffled_within
 from neurocompare.description.rows import (
     bootstrap_mean,
     matrix,
@@ -26,7 +27,6 @@ from neurocompare.ingestion.presentations import constant_in_blocks
 PERMUTATIONS = 100
 GROUPINGS = 20
 AVERAGED = (1, 2, 4, 8)
-BOOTSTRAPS = 1000
 FEW = 20
 """Shuffles for which the probabilities of iterated decoders are calibrated."""
 CALIBRATED = ("logistic", "lda")
@@ -71,7 +71,7 @@ def classify(
         their predictions do not depend on the scale of the responses.
     permutations : int
         Number of label shuffles. They are scored with the same decoder and folds; with block folds,
-        labels are shuffled within folds, or, if a label never changes within a block, among whole blocks. None
+        labels are shuffled within folds, or, if a label (almost) never changes within a block, among blocks. None
         are made if the recording does not declare its stimuli exchangeable, or if hardly any order of the blocks
         leaves all labels in the training trials of every fold.
     information : bool
@@ -80,19 +80,21 @@ def classify(
     Returns
     -------
     Dataset
-        ``accuracy``; ``interval`` (bound), 95 %, over presentations resampled within labels, decoders
-        fixed; ``null`` (permutation); ``chance``, the share of the commonest label; the same of the mean of
-        the accuracies of each label, ``balanced``, ``balanced_interval`` and ``balanced_null``;
-        ``confusion`` (true, predicted), counts. With `information` also ``fold`` and ``hit`` (presentation), and
-        ``information`` in bits; the attribute ``information`` says which: ``usable`` of decoders with probabilities,
-        ``confusion`` of others and where single trials are left out. ``information_interval``, likewise, and
-        ``information_null``, of the same shuffles, but at most 20 of logistic regression, which is to be calibrated.
+        ``accuracy``; ``interval`` (bound), 95 %, over presentations (whole blocks, if the label never changes within
+        one) resampled within labels, decoders fixed; ``null`` (permutation); ``chance``, the share of the commonest
+        label; the same of the mean of the accuracies of each label, ``balanced``, ``balanced_interval`` and
+        ``balanced_null``; ``confusion`` (true, predicted), counts. With `information` also ``fold`` and ``hit``
+        (presentation), and ``information`` in bits; the attribute ``information`` says which: ``usable`` of decoders
+        with probabilities, ``confusion`` of others and where single trials are left out. ``information_interval``,
+        likewise, and ``information_null``, of the same shuffles, but at most 20 of logistic regression, which is to be
+        calibrated. The attribute ``orders`` tells where shuffles repeat themselves; see
+        `neurocompare.description.labels.orders`.
 
     Raises
     ------
     UserError
         If the coordinate is missing, has one value only, or a label is too rare for the folds, or if folds would
-        split the blocks of a label that never changes within one.
+        split the blocks of a label that (almost) never changes within one.
     """
     if label not in array.coords or array.coords[label].dims != ("presentation",):
         raise UserError(f"classify: the recording has no coordinate '{label}' along presentation")
@@ -103,8 +105,8 @@ def classify(
     constant = constant_in_blocks(target, block)
     if constant and folds != "block":
         raise UserError(
-            f"classify: coordinate '{label}' never changes within a block, so that folds which split blocks would "
-            "learn the blocks; use folds=block"
+            f"classify: coordinate '{label}' (almost) never changes within a block, so that folds which split blocks "
+            "would learn the blocks; use folds=block"
         )
     rng = np.random.default_rng([seed, 1])
     fold = folds_named(array, target, folds, label, rng)
@@ -116,37 +118,40 @@ def classify(
     within = fold if folds == "block" else np.zeros_like(fold)
     null = np.zeros((permutations * may_permute_trials(array), 2))
     few = FEW if bits.usable and classifier == "logistic" else permutations
-    gains = []
+    gains, tried = [], []
     for scores in null:
         shuffled = blocks_shuffled(target, block, fold, rng) if constant else shuffled_within(target, within, rng)
         if shuffled is None:
-            null, gains = null[:0], []
+            null, gains, tried = null[:0], [], []
             break
+        tried.append(shuffled)
         found, its_gain = bits.predict(shuffled, information and len(gains) < few)
         gains += [its_gain.mean()] if its_gain is not None else []
         hits = np.bincount(shuffled, found == shuffled)
         # Whole blocks may be of different length, which changes the counts of the labels.
         scores[:] = hits.sum() / len(target), (hits / np.bincount(shuffled)).mean()
-    draws = np.array([rng.binomial(n, hit, BOOTSTRAPS) for n, hit in zip(count, recall, strict=True)])
+    whole = block if constant else None
+    draws = recall_draws(predicted == target, target, rng, whole)
     confusion = confusion_of(target, predicted)
     told = {}
     if information:
         told = {"fold": ("presentation", fold), "hit": ("presentation", (predicted == target).astype(float))}
-        told |= bits.summary(gain, gains, confusion, target, seed)
+        told |= bits.summary(gain, gains, predicted, target, seed, whole)
     return xr.Dataset(
         told
         | {
             "accuracy": (predicted == target).mean(),
-            "interval": ("bound", np.array(interval(draws.sum(0) / len(target)))),
+            "interval": ("bound", np.array(interval(draws @ count / len(target)))),
             "null": ("permutation", null[:, 0]),
             "chance": count.max() / len(target),
             "balanced": recall.mean(),
-            "balanced_interval": ("bound", np.array(interval((draws / count[:, None]).mean(0)))),
+            "balanced_interval": ("bound", np.array(interval(draws.mean(-1)))),
             "balanced_null": ("permutation", null[:, 1]),
             "confusion": (("true", "predicted"), confusion),
         },
         coords={"bound": ["low", "high"], "true": classes, "predicted": classes},
-        attrs={"label": label} | ({"information": "usable" if bits.usable else "confusion"} if information else {}),
+        attrs={"label": label, "orders": orders(np.array(tried))}
+        | ({"information": "usable" if bits.usable else "confusion"} if information else {}),
     )
 
 
@@ -276,13 +281,13 @@ class _Bits:
         scores = self.features.scores(target)
         return scores.argmax(1), self.measure.gain(target, scores) if information else None
 
-    def summary(self, gain, null, confusion, target, seed):
-        rng = np.random.default_rng([seed, 12])
+    def summary(self, gain, null, predicted, target, seed, block=None):
+        rng, count = np.random.default_rng([seed, 12]), np.bincount(target)
         if self.usable:
-            bounds = interval(mean_draws(gain, target, rng))
+            bounds = interval(mean_draws(gain, target, rng, block))
         else:
-            drawn = [rng.multinomial(row.sum(), row / row.sum(), BOOTSTRAPS) for row in confusion]
-            bounds = standard_interval(gain[0], of_confusion(np.stack(drawn, axis=1)), len(target))
+            drawn = recall_draws(np.eye(len(count))[predicted].T, target, rng, block) * count
+            bounds = standard_interval(gain[0], of_confusion(drawn.swapaxes(-1, -2)), len(target))
         return {
             "information": gain.mean(),
             "information_interval": ("bound", np.array(bounds)),
@@ -295,15 +300,6 @@ def confusion_of(target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     confusion = np.zeros((target.max() + 1, target.max() + 1), dtype=int)
     np.add.at(confusion, (target, predicted), 1)
     return confusion
-
-
-def mean_draws(values: np.ndarray, target: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return means (n_draws,) of `values` (n_trials,) over trials that are resampled within labels."""
-    draws = np.zeros(BOOTSTRAPS)
-    for label in np.unique(target):
-        mine = values[target == label]
-        draws += mine[rng.integers(len(mine), size=(BOOTSTRAPS, len(mine)))].sum(1)
-    return draws / len(target)
 
 
 def rooted(array: xr.DataArray, values: np.ndarray, responses: tuple[str, ...]) -> bool:

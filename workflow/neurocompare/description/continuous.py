@@ -14,7 +14,7 @@ from neurocompare.description.rows import matrix, may_permute_trials, options_of
 from neurocompare.errors import UserError, unknown
 from neurocompare.inference.continuous import LEAST_TURNS, shifts
 from neurocompare.inference.resampling import interval
-from neurocompare.ingestion.presentations import constant_in_blocks
+from neurocompare.ingestion.presentations import constant_in_blocks, majority_in_blocks
 from neurocompare.prediction.categorical_decoders import scaling
 
 DESCRIPTIONS = {
@@ -53,11 +53,12 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     rows : list of dict
         For each split ``correlation``, of predictions and values, both as deviations from their mean in the fold, and
         ``R2``, 1 less the squared errors over those of the mean of the training trials. Intervals are over
-        stretches of consecutive presentations, decoders fixed. The condition says what the null is: ``shifts``,
+        stretches of consecutive presentations, decoders fixed: they say nothing of what other trials to learn from
+        would change, which is much where little is decoded. The condition says what the null is: ``shifts``,
         circular ones beyond the autocorrelation of the coordinate, if it has any; ``trials`` that are shuffled;
-        ``blocks`` that change places, if it never changes within one; or ``none``, if the recording does not declare
-        it exchangeable or is too short for shifts. Of a pseudo-population, all are ``… of pooled units``. A split
-        that can't be had has a row that says why: ``one_block`` or ``constant_in_blocks``.
+        ``blocks`` that change places, if it (almost) never changes within one; or ``none``, if the recording does not
+        declare it exchangeable or is too short for shifts. Of a pseudo-population, all are ``… of pooled units``. A
+        split that can't be had has a row that says why: ``one_block`` or ``constant_in_blocks``.
     details : Dataset
         ``predicted`` (split, presentation) and ``target`` (presentation); None if there is nothing.
 
@@ -94,10 +95,12 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
             continue
         predicted, centre = held_out(values, targets, fold)
         predictions[split] = predicted[:, 0]
+        # All parts of a ratio are of the same resamples.
+        weights = _stretch_weights(len(target), rng)
         for quantity, score in (("correlation", _correlation), ("R2", _r2)):
             parts = score(predicted, targets, centre, fold)
             found = _ratio(*(part.sum(0) for part in parts))
-            draws = _ratio(*(_stretch_weights(len(target), rng) @ part[:, :1] for part in parts))[:, 0]
+            draws = _ratio(*(weights @ part[:, :1] for part in parts))[:, 0]
             rows.append(
                 row(
                     f"{quantity}{pooled}",
@@ -178,7 +181,8 @@ def _null(array, target, block, constant, rng) -> tuple[str, np.ndarray]:
         if not may_permute_trials(array):
             return "none", none
         _, first, index = np.unique(block, return_index=True, return_inverse=True)
-        return "blocks", np.array([rng.permutation(target[first])[index] for _ in range(PERMUTATIONS)])
+        values = majority_in_blocks(target, block)[first]
+        return "blocks", np.array([rng.permutation(values)[index] for _ in range(PERMUTATIONS)])
     ordered = bool((np.diff(block) >= 0).all())
     lag = _memory(target) if ordered else 0
     if array.attrs["exchangeable"] == "shift":

@@ -5,12 +5,16 @@ trials of folds that it has not seen at any time. A code that stays generalises 
 its own. Over conditions (Bernardi et al. 2020, Cell 183:954): decoders of one condition are tested in the others, on
 folds that they have not seen either, so that accuracies within and across conditions are of the same trials.
 
-In the null, only the labels of training trials are shuffled, after what is common to each label has been taken out of
-these trials (ter Braak 1992); test trials stay as they are. Were both shuffled, a decoder that has learned nothing
-would pass for one that generalises: where labels are far apart, any axis tells them. Were nothing taken out, shuffled
-decoders would still find the axis along which labels differ, and only guess its sign. With test labels that stay, the
-null misses that two folds teach each other: between conditions it is too narrow by a quarter to a third, and in noise
-about one p-value in ten is below .05. Over times the rate is as promised.
+There are two nulls, and a p-value is the larger of theirs. In the first, labels are shuffled once per draw; decoders
+learn from and are tested on the same shuffled labels, which is exact where labels mean nothing. It is needed because
+folds teach each other. What trial a, as a training trial, tells of trial b, b tells of a when it is its turn; likewise
+for two conditions, or times. A mean over folds and directions hence counts each pair of trials twice, and it varies
+more than one whose training and test labels do not match. But where labels are far apart in one condition only, any
+axis tells them there, by more or less, and a decoder of another condition that has learned nothing would pass for one
+that generalises. So in the second null, of two conditions (or times) only one has its labels shuffled, in training and
+test alike: the one whose own decoders tell labels worse. For training, what is common to each label has been taken out
+of its trials (ter Braak 1992), else shuffled decoders would still find the axis along which labels differ, and only
+guess its sign. Decoders that are tested at the time, or in the condition, of their training need the first null only.
 
 Folds of whole stretches of time (``split=chronological``) stand beside random ones (``split=interleaved``).
 """
@@ -22,7 +26,15 @@ import xarray as xr
 from scipy.stats import norm
 
 from neurocompare.description.held_out_hits import balanced, balanced_draws
-from neurocompare.description.labels import INTERLEAVED, SPLITS, divided, folds_named, responses, shuffled_within
+from neurocompare.description.labels import (
+    INTERLEAVED,
+    SPLITS,
+    divided,
+    folds_named,
+    orders,
+    responses,
+    shuffled_within,
+)
 from neurocompare.description.rows import matrix, may_permute_trials, options_of, require_needs, row
 from neurocompare.errors import UserError, unknown
 from neurocompare.inference.corrections import benjamini_hochberg, maximum
@@ -63,13 +75,15 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     rows : list of dict
         For each split. Over time, of all times from 0 on: ``balanced accuracy at the same time`` and ``… at other
         times``, means with nulls of shuffled labels; ``generalisation over time``, the latter over the former, both
-        less chance, if the former is beyond the null; and ``share of pairs of times above chance``, at a false
-        discovery rate of 5 %. Over conditions: ``balanced accuracy`` of each pair (train, test), ``balanced accuracy
-        within conditions`` and ``… across conditions``, the latter with a null of shuffled labels (``null=labels``: is
-        anything learned?) and one of units that change places in the condition that is tested, which leaves labels as
-        far apart as they are, in other directions (``null=units``: is the code more alike than two codes by chance?).
-        Intervals are over presentations resampled within labels (and conditions), decoders fixed. Of a
-        pseudo-population, all are ``… of pooled units``.
+        less chance, if the former is beyond the null and its interval beyond chance; and ``share of pairs of times
+        above chance``, at a false discovery rate of 5 %. Over conditions: ``balanced accuracy`` of each pair (train,
+        test), ``balanced accuracy within conditions`` and ``… across conditions``, the latter with a null of shuffled
+        labels (``null=labels``: is anything learned?) and one of units that change places, others in each condition,
+        which leaves labels as far apart as they are, in other directions (``null=units``: is the code more alike than
+        two codes by chance?). Intervals are over presentations (whole blocks, if the label never changes within one)
+        resampled within labels (and conditions), decoders fixed. Where blocks or trials are so few that shuffles repeat
+        themselves, the condition tells how many are different, ``orders=6``: no p-value is far below one over that.
+        Of a pseudo-population, all are ``… of pooled units``.
     details : Dataset
         ``accuracy`` and ``null_high`` (95 %), (split, train, test), and ``n_units`` and ``n_trials``; over time also
         ``q``, the false discovery rate at which a pair counts, from the mean and standard deviation of its null, and
@@ -118,37 +132,44 @@ def _over_time(data, split, over, classifier, setting, rng):
     time = data.array.coords["time"].values.astype(float)
     n_times = len(time)
     shuffled = data.shuffled(split, FEW if classifier in ITERATED else PERMUTATIONS, rng)
-    hits = np.empty((n_times, n_times, len(target)), dtype=bool)
-    null = np.zeros((len(shuffled), n_times, n_times))
-    count = np.bincount(target)
-    weight = (1 / (len(count) * count))[target]
+    setting += orders(shuffled)
+    predicted = np.empty((n_times, n_times, len(target)), dtype=int)
+    both, in_training = np.zeros((2, len(shuffled), n_times, n_times))
+    weights = [_weights(labels) for labels in shuffled]
+    weight = _weights(target)
     for k in np.unique(fold):
         train, test = fold != k, fold == k
         for t in range(n_times):
             learnt, _, _ = _learner(values[train, t], values[test], CLASSIFIERS[classifier], rooted)
-            hits[t][:, test] = (learnt(target[train]) == target[test][:, None]).T
+            predicted[t][:, test] = learnt(target[train]).T
+            for i, labels in enumerate(shuffled):
+                both[i, t] += weights[i][test] @ (learnt(labels[train]) == labels[test][:, None])
             rest = _without_means(values[train, t], target[train])
             learnt, _, _ = _learner(rest, values[test], CLASSIFIERS[classifier], rooted)
             for i, labels in enumerate(shuffled):
-                null[i, t] += weight[test] @ (learnt(labels[train]) == target[test][:, None])
+                in_training[i, t] += weight[test] @ (learnt(labels[train]) == target[test][:, None])
+    hits = predicted == target
     accuracy = balanced(hits, target)
+    in_test = np.array([(predicted == labels) @ w for labels, w in zip(shuffled, weights, strict=True)])
+    nulls = _nulls(accuracy, both, in_training, in_test)
     null_high, p_all, q = (np.full_like(accuracy, np.nan) for _ in range(3))
-    if len(null):
-        null_high = np.quantile(null, 0.95, axis=0)
-        p_all = maximum(accuracy, null, standardise=True)
+    if nulls:
+        null_high = np.max([np.quantile(null, 0.95, axis=0) for null in nulls], axis=0)
+        p_all = np.max([maximum(accuracy, null, standardise=True) for null in nulls], axis=0)
         # So few shuffles have no small p-values of single pairs; accuracies are close enough to normal.
-        spread = np.maximum(null.std(0, ddof=1), 0.5 / np.sqrt(len(target)))
-        q = benjamini_hochberg(norm.sf((accuracy - null.mean(0)) / spread))
+        floor = 0.5 / np.sqrt(len(target))
+        z = [(accuracy - null.mean(0)) / np.maximum(null.std(0, ddof=1), floor) for null in nulls]
+        q = benjamini_hochberg(norm.sf(np.min(z, axis=0)))
     shown = {"accuracy": accuracy, "null_high": null_high, "p_all": p_all, "q": q}
     part = xr.Dataset(
         {k: (("train", "test"), v) for k, v in shown.items()},
         coords={"train": time, "test": time},
         attrs={"chance": 1 / len(data.classes)},
     )
-    return _time_rows(data, setting, hits, null, q, time, rng), part
+    return _time_rows(data, setting, hits, nulls, q, time, rng), part
 
 
-def _time_rows(data, setting, hits, null, q, time, rng) -> list[dict]:
+def _time_rows(data, setting, hits, nulls, q, time, rng) -> list[dict]:
     chance = 1 / len(data.classes)
     setting = f"{setting};chance={chance:.4g}"
     after = time >= 0 if (time >= 0).sum() > 1 else np.ones(len(time), dtype=bool)
@@ -156,21 +177,21 @@ def _time_rows(data, setting, hits, null, q, time, rng) -> list[dict]:
     others = after[:, None] & after & ~same
     pairs = {"same": same, "others": others}
     told = np.stack([hits[mask].mean(0) for mask in pairs.values()])
-    value, draws = balanced(told, data.target), balanced_draws(told, data.target, rng)
-    nulls = {name: null[:, mask].mean(1) if len(null) else None for name, mask in pairs.items()}
+    value, draws = balanced(told, data.target), balanced_draws(told, data.target, rng, data.whole)
     low, high = interval(draws)
     rows = []
     for k, (name, text) in enumerate((("same", "the same time"), ("others", "other times"))):
         quantity = f"balanced accuracy at {text}{data.pooled}"
-        rows.append(row(quantity, value[k], condition=setting, null=nulls[name], ci=(low[k], high[k]), **data.size))
+        null = _stricter(value[k], [null[:, pairs[name]].mean(1) for null in nulls])
+        rows.append(row(quantity, value[k], condition=setting, null=null, ci=(low[k], high[k]), **data.size))
     quantity = f"generalisation over time{data.pooled}"
-    above = rows[0]["p_value"] <= LEVEL or (not len(null) and low[0] > chance)
-    if above:
-        ratio, drawn = ((part[..., 1] - chance) / (part[..., 0] - chance) for part in (value, draws))
+    # A denominator that can be zero bounds no ratio.
+    if low[0] > chance and (not nulls or rows[0]["p_value"] <= LEVEL):
+        ratio, drawn = (_ratio(part - chance) for part in (value, draws))
         rows.append(row(quantity, ratio, condition=setting, ci=tuple(map(float, interval(drawn))), **data.size))
     else:
         rows.append(row(quantity, np.nan, condition=setting, status="not_decoded", **data.size))
-    if len(null):
+    if nulls:
         share = float((q < LEVEL).mean())
         rows.append(row(f"share of pairs of times above chance{data.pooled}", share, condition=setting, **data.size))
     return rows
@@ -190,68 +211,109 @@ def _over_conditions(data, split, over, classifier, setting, rng):
         return _lacking(data, setting, "label_in_one_fold")
     values, rooted = responses(_summed(array))
     shuffles = (FEW if classifier in ITERATED else PERMUTATIONS) * may_permute_trials(array) * (not data.constant)
-    shuffled = [shuffled_within(target, condition * (fold.max() + 1) + fold, rng) for _ in range(shuffles)]
+    within = condition * (fold.max() + 1) + fold
+    shuffled = np.array([shuffled_within(target, within, rng) for _ in range(shuffles)]).reshape(-1, len(target))
+    setting += orders(shuffled)
     n_units = values.shape[1]
     places = np.array([[rng.permutation(n_units) for _ in conditions] for _ in range(PERMUTATIONS)])
-    hits = np.zeros((n_conditions, len(target)), dtype=bool)
-    by_labels = np.zeros((len(shuffled), n_conditions, len(target)), dtype=bool)
+    predicted = np.empty((n_conditions, len(target)), dtype=int)
+    of_both, of_rest = np.empty((2, len(shuffled), n_conditions, len(target)), dtype=int)
     by_units = np.zeros((PERMUTATIONS, n_conditions, len(target)), dtype=bool)
     for k in np.unique(fold):
         test = fold == k
         for c in range(n_conditions):
             train = (fold != k) & (condition == c)
             learnt, mean, weight = _learner(values[train], values[test], CLASSIFIERS[classifier], rooted)
-            hits[c, test] = learnt(target[train]) == target[test]
+            predicted[c, test] = learnt(target[train])
+            for i, labels in enumerate(shuffled):
+                of_both[i, c, test] = learnt(labels[train])
             rest = _without_means(values[train], target[train])
             learnt, _, _ = _learner(rest, values[test], CLASSIFIERS[classifier], rooted)
             for i, labels in enumerate(shuffled):
-                by_labels[i, c, test] = learnt(labels[train]) == target[test]
+                of_rest[i, c, test] = learnt(labels[train])
             spread = np.where(weight > 0, 1 / np.where(weight > 0, weight, 1), 0)
             deviations = (values[test] - mean) * weight
             seen = values[train] if rooted else (values[train] - mean) * weight
             penalty = 1.0 if rooted else float(n_units)
             weights, bias = unit_weights(seen, target[train], CLASSIFIERS[classifier], penalty)
-            for u, place in enumerate(places[:, condition[test]]):
-                moved = np.take_along_axis(deviations, place, axis=1)
+            # Seen from this condition: as if each had its units in an order of its own, alike in training and test.
+            for u, (place, back) in enumerate(zip(places[:, condition[test]], places[:, c].argsort(-1), strict=True)):
+                moved = np.take_along_axis(deviations, place[:, back], axis=1)
                 moved = moved * spread + mean if rooted else moved * (weight > 0)
                 by_units[u, c, test] = (moved @ weights + bias).argmax(1) == target[test]
-    return _condition_rows(data, setting, conditions, condition, cell, hits, by_labels, by_units, rng)
+    hits = predicted == target
+    accuracy = _pairs(hits, target, condition)
+    both = np.array([_pairs(one == y, y, condition) for one, y in zip(of_both, shuffled, strict=True)])
+    in_training = _pairs(of_rest == target, target, condition)
+    in_test = np.array([_pairs(predicted == y, y, condition) for y in shuffled])
+    nulls = _nulls(accuracy, both, in_training, in_test)
+    by_units = _pairs(by_units, target, condition)
+    return _condition_rows(data, setting, conditions, condition, hits, accuracy, nulls, by_units, rng)
 
 
-def _condition_rows(data, setting, conditions, condition, cell, hits, by_labels, by_units, rng):
-    setting += f";chance={1 / len(data.classes):.4g}"
-    shape = (len(conditions), len(conditions))
-    accuracy, null_high, rows = np.empty(shape), np.full(shape, np.nan), []
-    for c, d in np.ndindex(*shape):
+def _condition_rows(data, setting, conditions, condition, hits, accuracy, nulls, by_units, rng):
+    n_classes = len(data.classes)
+    cell = condition * n_classes + data.target
+    setting += f";chance={1 / n_classes:.4g}"
+    null_high, rows = np.full(accuracy.shape, np.nan), []
+    for c, d in np.ndindex(*accuracy.shape):
         mine = condition == d
-        told, labels = hits[c, mine], data.target[mine]
-        null = balanced(by_labels[:, c, mine], labels) if len(by_labels) else None
-        accuracy[c, d] = balanced(told, labels)
+        whole = data.whole[mine] if data.constant else None
+        null = _stricter(accuracy[c, d], [null[:, c, d] for null in nulls])
         null_high[c, d] = np.quantile(null, 0.95) if null is not None else np.nan
-        ci = tuple(map(float, interval(balanced_draws(told, labels, rng))))
+        ci = tuple(map(float, interval(balanced_draws(hits[c, mine], data.target[mine], rng, whole))))
         text = f"{setting};train={conditions[c]};test={conditions[d]}"
         size = data.size | {"n_trials": mine.sum()}
         rows.append(row(f"balanced accuracy{data.pooled}", accuracy[c, d], condition=text, null=null, ci=ci, **size))
-    own = np.arange(len(conditions))[:, None] == condition
+    own = np.eye(len(conditions), dtype=bool)
     for name, mask in (("within", own), ("across", ~own)):
-        told = _averaged(hits, mask)
-        ci = tuple(map(float, interval(balanced_draws(told, cell, rng))))
-        nulls = {"labels": by_labels} | ({"units": by_units} if name == "across" else {})
-        for kind, null in nulls.items():
-            null = balanced(_averaged(null, mask), cell) if len(null) else None
+        counting = mask[:, condition]
+        told = np.where(counting, hits, 0).sum(0) / counting.sum(0)
+        ci, value = tuple(map(float, interval(balanced_draws(told, cell, rng, data.whole)))), accuracy[mask].mean()
+        kinds = {"labels": _stricter(value, [null[:, mask].mean(1) for null in nulls])}
+        kinds |= {"units": by_units[:, mask].mean(1)} if name == "across" else {}
+        for kind, null in kinds.items():
             text, quantity = f"{setting};null={kind}", f"balanced accuracy {name} conditions{data.pooled}"
-            rows.append(row(quantity, balanced(told, cell), condition=text, null=null, ci=ci, **data.size))
+            rows.append(row(quantity, value, condition=text, null=null, ci=ci, **data.size))
     part = xr.Dataset(
         {"accuracy": (("train", "test"), accuracy), "null_high": (("train", "test"), null_high)},
         coords={"train": conditions.astype(str), "test": conditions.astype(str)},
-        attrs={"chance": 1 / len(data.classes)},
+        attrs={"chance": 1 / n_classes},
     )
     return rows, part
 
 
-def _averaged(hits, mask):
-    """Mean over the decoders (second last axis) that count for each trial."""
-    return np.where(mask, hits, 0).sum(-2) / mask.sum(0)
+def _stricter(value, nulls):
+    """Return the null that reaches a value more often, of equals the one with higher values; None of none."""
+    return max(nulls, key=lambda null: ((null >= value - 1e-12).sum(), np.quantile(null, 0.95)), default=None)
+
+
+def _nulls(accuracy, both, in_training, in_test):
+    """Return the two nulls (draw, train, test) from labels that are shuffled in both, or only in one of them."""
+    if not len(both):
+        return []
+    own = np.diag(accuracy)
+    one = np.where(own[:, None] > own, in_test, in_training)
+    diagonal = np.arange(len(own))
+    one[:, diagonal, diagonal] = both[:, diagonal, diagonal]
+    return [both, one]
+
+
+def _pairs(hits, labels, condition):
+    """Balanced accuracies (…, train, test) of hits (…, train, trial) in each condition."""
+    return np.stack([balanced(hits[..., condition == d], labels[condition == d]) for d in np.unique(condition)], -1)
+
+
+def _weights(target):
+    """Weights of trials that add up to one, alike for each label."""
+    count = np.bincount(target)
+    return (1 / (len(count) * count))[target]
+
+
+def _ratio(above):
+    """Divide the second (last axis) by the first, where that is positive; else NaN."""
+    first, second = above[..., 0], above[..., 1]
+    return np.where(first > 0, second / np.where(first > 0, first, 1), np.nan)
 
 
 def _without_means(values, target):

@@ -20,12 +20,15 @@ def balanced(hits: np.ndarray, target: np.ndarray) -> np.ndarray:
     array of shape (...)
         Balanced accuracy.
     """
-    count = np.bincount(target)
-    return hits @ (1 / (len(count) * count))[target]
+    # Whole numbers are added up before they are divided, so that 1 is 1.
+    members = np.eye(target.max() + 1)[target]
+    return (hits @ members / members.sum(0)).mean(-1)
 
 
-def balanced_draws(hits: np.ndarray, target: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Resample trials within labels, decoders fixed.
+def balanced_draws(
+    hits: np.ndarray, target: np.ndarray, rng: np.random.Generator, block: np.ndarray | None = None
+) -> np.ndarray:
+    """Resample trials, or whole blocks, within labels, decoders fixed.
 
     Parameters
     ----------
@@ -35,14 +38,53 @@ def balanced_draws(hits: np.ndarray, target: np.ndarray, rng: np.random.Generato
         Labels 0, 1, …
     rng : Generator
         The source of randomness.
+    block : array of int of shape (n_trials,), optional
+        Blocks, where the label does not change within one: trials of a block are right or wrong together, and what
+        would be new is another block.
 
     Returns
     -------
     array of shape (n_draws, ...)
-        Balanced accuracies; all elements are of the same draws.
+        Balanced accuracies; all elements are of the same draws. NaN if a label has one block only.
     """
-    count = np.bincount(target)
-    weights = np.zeros((BOOTSTRAPS, len(target)))
-    for label, n in enumerate(count):
-        weights[:, target == label] = rng.multinomial(n, np.full(n, 1 / n), size=BOOTSTRAPS) / (n * len(count))
-    return np.tensordot(weights, hits, axes=(1, -1))
+    return recall_draws(hits, target, rng, block).mean(-1)
+
+
+def mean_draws(
+    values: np.ndarray, target: np.ndarray, rng: np.random.Generator, block: np.ndarray | None = None
+) -> np.ndarray:
+    """Resample as `balanced_draws`; return means over all trials, with as many of each label as there are.
+
+    Returns
+    -------
+    array of shape (n_draws, ...)
+        Means of `values` (..., n_trials).
+    """
+    return recall_draws(values, target, rng, block) @ np.bincount(target) / len(target)
+
+
+def recall_draws(
+    hits: np.ndarray, target: np.ndarray, rng: np.random.Generator, block: np.ndarray | None = None
+) -> np.ndarray:
+    """Resample as `balanced_draws`; return the fractions that are right of each label.
+
+    One block less than there are is drawn of each label, so that the variance is that of their mean also for few blocks
+    (Rao & Wu 1988, J. Am. Stat. Assoc. 83:231).
+
+    Returns
+    -------
+    array of shape (n_draws, ..., n_labels)
+        Of each label.
+    """
+    recalls = []
+    for label in range(target.max() + 1):
+        own = np.flatnonzero(target == label)
+        if block is None:
+            weights = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=BOOTSTRAPS)
+        else:
+            blocks, of_block = np.unique(block[own], return_inverse=True)
+            n = len(blocks)
+            weights = rng.multinomial(n - 1, np.full(n, 1 / n), size=BOOTSTRAPS)[:, of_block]
+        weights = weights / np.where(weights.any(1, keepdims=True), weights.sum(1, keepdims=True), np.nan)
+        recalls.append(np.tensordot(weights, hits[..., own], axes=(1, -1)))
+    return np.stack(recalls, axis=-1)

@@ -8,7 +8,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from neurocompare.description.rows import may_permute_trials
 from neurocompare.errors import UserError, unknown
-from neurocompare.ingestion.presentations import constant_in_blocks
+from neurocompare.ingestion.presentations import constant_in_blocks, majority_in_blocks
 
 FOLDS = 4
 ROOTED = ("spike count", "inferred spikes")
@@ -37,7 +37,7 @@ class Labelled:
     missing : int
         Number of presentations that were left out.
     constant : bool
-        Whether it never changes within a block.
+        Whether it (almost) never changes within a block; see `constant_in_blocks`.
     folds : dict of str to array of int of shape (n_presentations,)
         By split: up to four stretches of consecutive blocks, and five random folds; only those that can be had.
     lacking : dict of str to str
@@ -73,8 +73,13 @@ class Labelled:
         window = f";window={self.array.attrs['window']}" if "window" in self.array.attrs else ""
         return f"label={self.label};classes={len(self.classes)}{window}"
 
+    @property
+    def whole(self) -> np.ndarray | None:
+        """Blocks that are resampled as wholes, if the label (almost) never changes within one."""
+        return self.array.coords["block"].values if self.constant else None
+
     def shuffled(self, split: str, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Shuffle labels within folds, or among whole blocks if they never change within one.
+        """Shuffle labels within folds, or among whole blocks if they (almost) never change within one.
 
         Parameters
         ----------
@@ -303,14 +308,33 @@ def shuffled_within(target: np.ndarray, within: np.ndarray, rng: np.random.Gener
 def blocks_shuffled(
     target: np.ndarray, block: np.ndarray, fold: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray | None:
-    """Give whole blocks the labels of other blocks, so that all labels stay in the training trials of every fold.
+    """Give whole blocks the commonest labels of other blocks, so that training trials of every fold have all labels.
 
     None if that is hardly ever so: of many labels in two blocks each, some are almost always in one fold only.
     """
     _, first, index = np.unique(block, return_index=True, return_inverse=True)
+    labels = majority_in_blocks(target, block)[first]
     for _ in range(ORDERS):
-        shuffled = target[first][rng.permutation(len(first))][index]
+        shuffled = labels[rng.permutation(len(first))][index]
         # The labels as they are meet this condition, too.
         if all(len(np.unique(shuffled[fold != k])) == target.max() + 1 for k in np.unique(fold)):
             return shuffled
     return None
+
+
+def orders(shuffled: np.ndarray) -> str:
+    """Tell how few shuffles are different, where some repeat others.
+
+    Parameters
+    ----------
+    shuffled : array of int of shape (n_shuffles, n_presentations)
+        Shuffled labels.
+
+    Returns
+    -------
+    str
+        Such as ``;orders=6``, to end a condition with: no p-value is far below one over that number. Empty if all
+        shuffles are different; then the number of shuffles is what bounds p-values.
+    """
+    different = len(np.unique(shuffled, axis=0)) if len(shuffled) else 0
+    return f";orders={different}" if different < len(shuffled) else ""

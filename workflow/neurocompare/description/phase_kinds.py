@@ -1,7 +1,9 @@
 """What the parts of `phases` follow: tests on trials that have not shaped the parts.
 
-With the weights of the units, the strength of each part is read from every single trial (least squares). Selectivity
-compares halves of the trials. For p-values, weights come from a third of the trials, and labels and times are shuffled
+With the weights of the units, the strength of each part is read from every single trial (least squares). These weights
+may be negative, given the time courses: where the true ones are zero, those of the factorisation are positive by noise,
+and would mix parts. Selectivity compares halves of the trials; for its interval, parts are fitted to each resample of
+the trials anew. For p-values, weights come from a third of the trials, and labels and times are shuffled
 in the others only, on which these weights do not depend. The p-values of ten random splits, which share trials, are
 combined by twice their median, which is valid however they depend on each other (Meinshausen, Meier & Bühlmann 2009,
 JASA 104:1671). Parts of few trials are mixed with each other by noise: one that follows the phase may then have a small
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from scipy.special import gammaln
 
 from neurocompare.description import phase_parts
 from neurocompare.factorization import STARTS, fit, matched_cosine, parts, unit_rows
@@ -21,6 +24,8 @@ KINDS = ("phase", "content", "other")
 """Kinds of parts and units; their places are the numbers in details, −1 stands for what is not told."""
 
 SPLITS = 10
+FITTED = 3
+"""One in so many trials is fitted, the others are tested."""
 REFITS = 50
 """Resamples of the units for the interval of reproducibility."""
 
@@ -112,8 +117,9 @@ def tested(data, weight: np.ndarray, course: np.ndarray, loss: str, null: bool, 
         p_phase = _combined([found["p_phase"] for found in results])
         depth = np.sqrt(np.maximum(content + phase, 0) / np.maximum(square, 1e-300))
         kind[:] = KINDS.index("other")
-        kind[(p_phase < LEVEL) & (depth >= STEADY)] = KINDS.index("phase")
-        kind[(p_content < LEVEL) & (selectivity >= MOST) & (depth >= STEADY)] = KINDS.index("content")
+        differs = selectivity >= MOST
+        kind[(p_phase < LEVEL) & ~differs & (depth >= STEADY)] = KINDS.index("phase")
+        kind[(p_content < LEVEL) & differs & (depth >= STEADY)] = KINDS.index("content")
         shuffled = np.concatenate([found["null"] for found in results])
     units = np.mean([found["units"] for found in results], 0)
     return Tested(
@@ -127,6 +133,28 @@ def tested(data, weight: np.ndarray, course: np.ndarray, loss: str, null: bool, 
         reproduced_null=np.mean([found["turned"] for found in results], 0),
         reproduced_draws=_refitted(results, loss, rng),
     )
+
+
+def lowest_p(condition: np.ndarray, rank: int) -> float:
+    """Return the smallest p-value of content that a part can have, given how many trials there are.
+
+    Parameters
+    ----------
+    condition : array of int of shape (n_trials,)
+        Conditions.
+    rank : int
+        Number of parts.
+
+    Returns
+    -------
+    float
+        That of a part that exceeds all other orders of the labels of the tested trials, corrected as p-values are.
+    """
+    count = np.bincount(condition)
+    count -= np.maximum(1, count // FITTED)
+    # The logarithm of the number of orders, a multinomial coefficient.
+    orders = gammaln(count.sum() + 1) - gammaln(count + 1).sum()
+    return 2 * rank * max(float(np.exp(-orders)), 1 / (phase_parts.PERMUTATIONS + 1))
 
 
 def resampled(condition: np.ndarray, trials: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -190,12 +218,8 @@ def of_units(weight: np.ndarray, kind: np.ndarray) -> np.ndarray:
 def _split(data, weight, h, loss, null, rng) -> dict:
     """Compare two halves of the trials; fit parts to a third of the trials, and test them on the rest."""
     halves = _cut(data.condition, 2, rng)
-    strength = _strength(data, weight)
-    found = {"selectivity": _terms(data, strength, halves, h.min(1))}
-    found["draws"] = [
-        _terms(data, strength, [resampled(data.condition, half, rng) for half in halves], h.min(1))
-        for _ in range(RESAMPLES // SPLITS)
-    ]
+    found = {"selectivity": _terms(data, _strength(data, h, None), halves, h.min(1))}
+    found["draws"] = [_drawn(data, weight, h, halves, loss, rng) for _ in range(RESAMPLES // SPLITS)]
     level = phase_parts.smooth(phase_parts.averages(data.values, data.condition), data.bin_width, 1).min((0, 1))
     found["units"] = _terms(data, data.values, halves, level)
     found["x"] = [data.matrix(half) for half in halves]
@@ -210,11 +234,11 @@ def _split(data, weight, h, loss, null, rng) -> dict:
 
 def _shuffled(data, h, loss, rng) -> dict:
     """P-values and null of parts that were fitted to a third of the trials, on the other trials."""
-    first, second = _cut(data.condition, 3, rng)
-    w, own, _ = parts(data.matrix(first), len(h), seed=int(rng.integers(2**31)), loss=loss, starts=STARTS)[0]
+    first, second = _cut(data.condition, FITTED, rng)
+    _, own, _ = parts(data.matrix(first), len(h), seed=int(rng.integers(2**31)), loss=loss, starts=STARTS)[0]
     # Which part is which is all that is taken from the other trials.
     match = linear_sum_assignment(unit_rows(h) @ own.T, maximize=True)[1]
-    strength = _strength(data, w[:, match])
+    strength = _strength(data, own[match], first)
     labels = data.condition[second]
     a, b = (phase_parts.averages(strength, data.condition, side) for side in (first, second))
     content, phase = phase_parts.variances(a, b)
@@ -228,8 +252,17 @@ def _shuffled(data, h, loss, rng) -> dict:
     }
 
 
-def _strength(data, weight) -> np.ndarray:
-    """Strength of each part in single trials (trial, time, part)."""
+def _drawn(data, weight, h, halves, loss, rng) -> np.ndarray:
+    """`_terms` of parts that are fitted to resampled trials."""
+    drawn = [resampled(data.condition, half, rng) for half in halves]
+    both = np.concatenate(drawn)
+    course = unit_rows(fit(data.matrix(both), len(h), loss, start=(weight, h), loose=True)[1])
+    return _terms(data, _strength(data, course, both), drawn, course.min(1))
+
+
+def _strength(data, h, chosen) -> np.ndarray:
+    """Strength of each part in single trials (trial, time, part), with the weights of the chosen ones, or of all."""
+    weight = data.matrix(chosen) @ np.linalg.pinv(h)
     return phase_parts.smooth(data.values @ np.linalg.pinv(weight).T, data.bin_width, 1)
 
 

@@ -8,7 +8,8 @@ most units follow them?
 A part is of one of three kinds. *Content*: it differs between conditions (shuffled labels of whole trials, Holm over
 parts) by half or more of what a part does that is active in one of them only. *Phase*: it is no such part, and what the
 conditions have in common varies with time (shifted trials). *Other*: it is steady, with a standard deviation below a
-fifth of its mean, or not told from noise. A unit is of the kind of the parts that have most of its weights.
+fifth of its mean, or not told from noise: a part that differs by half, but not significantly, does not follow the phase
+for that. A unit is of the kind of the parts that have most of its weights.
 """
 
 import json
@@ -18,7 +19,17 @@ import xarray as xr
 
 from neurocompare.description import phase_parts
 from neurocompare.description.phase_data import responses
-from neurocompare.description.phase_kinds import KINDS, MOST, Tested, of_units, ratio, resampled, tested
+from neurocompare.description.phase_kinds import (
+    KINDS,
+    LEVEL,
+    MOST,
+    Tested,
+    lowest_p,
+    of_units,
+    ratio,
+    resampled,
+    tested,
+)
 from neurocompare.description.rows import (
     bootstrap_mean,
     may_permute_trials,
@@ -84,12 +95,16 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
         a null in which the weights of each unit are shuffled over parts; ``share of selective units``, those whose
         own responses have a selectivity of 0.5 or more, with an interval over units: a unit that follows content
         parts of all conditions is not selective; and for each part its ``selectivity`` (1: active in one condition
-        only, 0: the same in all), with an interval over trials, and a null of shuffled labels whose p-value is
-        corrected over parts. Units without a response are left out and counted.
+        only, 0: the same in all), with an interval over trials, to whose resamples parts are fitted anew, and a null of
+        shuffled labels whose p-value is corrected over parts. The p-value alone does not make a content part: where
+        there are some, noise mixes them into the others, which may have small p-values with a selectivity near 0.
+        Units without a response are left out and counted.
 
         Without trials there are no kinds (status ``no_trials``), nor without a null (``no_null``,
-        ``constant_in_blocks``) or of fewer than 30 units (``too_few_units``); shares are not told either of a window
-        that lies in one phase (``one_phase``). ``at_largest``: more parts were not tried.
+        ``constant_in_blocks``), with so few trials that no part could be told to follow the content
+        (``too_few_trials``: two conditions need eight trials of each, or seven for up to six parts), or of fewer than
+        30 units (``too_few_units``); shares are not told either of a window that lies in one phase (``one_phase``).
+        ``at_largest``: more parts were not tried.
     details : Dataset
         ``course`` (part_number, condition, time), ``loading`` (unit, part_number), shares of the weights of a unit,
         ``kind`` (part_number) and ``unit_kind`` (unit), numbers in `KINDS`; ``selectivity``, ``peak`` (part_number);
@@ -122,7 +137,7 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     order = np.argsort(course.mean(1).argmax(1), kind="stable")
     weight, course = fits[0][0][:, order], course[order]
 
-    untold = _untold(array, by, data)
+    untold = _untold(array, by, data, rank)
     found = tested(data, weight, course, loss, not untold, rng) if data.single else None
     status = ";".join([word for word in (untold, "too_few_units" if n_units < FEWEST_UNITS else "") if word])
     kind = np.full(rank, -1) if status else found.kind
@@ -174,13 +189,15 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     return rows + more, details
 
 
-def _untold(array, by, data) -> str:
+def _untold(array, by, data, rank) -> str:
     """Why labels of trials can't be shuffled, so that parts are of no kind; empty if they can."""
     if not data.single:
         return "no_trials"
     if data.constant or by in array.attrs.get("constant_in_blocks", "").split(","):
         return "constant_in_blocks"
-    return "" if may_permute_trials(array) else "no_null"
+    if not may_permute_trials(array):
+        return "no_null"
+    return "" if lowest_p(data.condition, rank) < LEVEL else "too_few_trials"
 
 
 def _phases(array, time) -> dict[str, float]:

@@ -14,7 +14,7 @@ from neurocompare.description.classification import labelled
 from neurocompare.description.rows import may_permute_trials, options_of, require_needs, row
 from neurocompare.errors import UserError
 from neurocompare.inference.resampling import interval
-from neurocompare.ingestion.presentations import constant_in_blocks
+from neurocompare.ingestion.presentations import constant_in_blocks, majority_in_blocks
 
 DESCRIPTIONS = {
     "regression-on=<variable>+<variable>+…": {
@@ -200,6 +200,7 @@ def _shuffled(design, block, values, shape, rng, permutations) -> tuple[np.ndarr
     flat = values.reshape(len(values), -1)
     blocks, first, index = np.unique(block, return_index=True, return_inverse=True)
     constant = [k for k in range(shape[0]) if constant_in_blocks(design[:, k], block)]
+    majority = {k: majority_in_blocks(design[:, k], block) for k in constant}
     drawn = np.empty((2, permutations, shape[0], shape[2]))
     for i in range(permutations):
         # Shuffling the rows of the design is shuffling the trials of all responses alike.
@@ -207,7 +208,7 @@ def _shuffled(design, block, values, shape, rng, permutations) -> tuple[np.ndarr
         order = rng.permutation(len(blocks))
         for k in constant:
             moved = design.copy()
-            moved[:, k] = design[first[order][index], k]
+            moved[:, k] = majority[k][first[order][index]]
             drawn[:, i, k] = _largest(moved, flat, shape)[:, k]
     return drawn[0], drawn[1]
 

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from neurocompare.description.held_out_hits import balanced, balanced_draws
-from neurocompare.description.labels import SPLITS, Labelled, divided, responses
+from neurocompare.description.labels import SPLITS, Labelled, divided, orders, responses
 from neurocompare.description.rows import matrix, options_of, require_needs, row
 from neurocompare.errors import UserError, unknown
 from neurocompare.inference.corrections import maximum
@@ -60,9 +60,11 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     -------
     rows : list of dict
         ``balanced accuracy`` (of a pseudo-population, ``… of pooled units``) for each split, classifier and size, the
-        mean over resamples of neurons or trials; chance is in the condition. Its interval is over presentations
-        resampled within labels, decoders fixed; ``spread`` in the condition is the standard deviation over resamples.
-        The null is of shuffled labels. Over time, ``p_all`` in the condition holds for all times at once.
+        mean over resamples of neurons or trials; chance is in the condition. Its interval is over presentations (whole
+        blocks, if the label never changes within one) resampled within labels, decoders fixed; ``spread`` in the
+        condition is the standard deviation over resamples. The null is of shuffled labels; where those are so few that
+        they repeat themselves, the condition tells how many are different (``orders=6``), and no p-value is far below
+        one over that. Over time, ``p_all`` in the condition holds for all times at once.
         A split that can't be had has a row that says why.
     details : Dataset
         ``accuracy``, ``low``, ``high``, ``null_high`` (95 %) and ``spread`` (split, classifier, size), and
@@ -116,7 +118,7 @@ def _over_neurons(data, split, values, rooted, names, rng):
     hits = predicted == data.target
     shuffled = data.shuffled(split, PERMUTATIONS, rng)
     found = sweep(values, shuffled, fold, orders[:NULL_RESAMPLES], sizes, classifiers, rooted=rooted)
-    return _summary(data, split, "neurons", sizes, names, hits, _null(found, shuffled), rng)
+    return _summary(data, split, "neurons", sizes, names, hits, shuffled, _null(found, shuffled), rng)
 
 
 def _over_trials(data, split, values, rooted, names, rng):
@@ -129,7 +131,7 @@ def _over_trials(data, split, values, rooted, names, rng):
     hits = predicted[0] == data.target
     shuffled = data.shuffled(split, PERMUTATIONS, rng)
     found, _ = fewer_trials(values, shuffled, fold, resamples=NULL_RESAMPLES, **given)
-    return _summary(data, split, "trials", counts.tolist(), names, hits, _null(found, shuffled), rng)
+    return _summary(data, split, "trials", counts.tolist(), names, hits, shuffled, _null(found, shuffled), rng)
 
 
 def _over_time(data, split, values, rooted, names, rng):
@@ -153,7 +155,7 @@ def _over_time(data, split, values, rooted, names, rng):
                     found[i, c, t, 0, ~train] = labels
     hits = found[0] == data.target
     times = np.round(data.array.coords["time"].values.astype(float), 6).tolist()
-    return _summary(data, split, "time", times, names, hits, _null(found[1:], shuffled), rng)
+    return _summary(data, split, "time", times, names, hits, shuffled, _null(found[1:], shuffled), rng)
 
 
 def _null(predicted, shuffled) -> np.ndarray:
@@ -162,11 +164,11 @@ def _null(predicted, shuffled) -> np.ndarray:
     return np.array(parts).reshape(-1, *predicted.shape[1:3])
 
 
-def _summary(data: Labelled, split, over, sizes, names, hits, null, rng) -> tuple[list[dict], xr.Dataset]:
+def _summary(data: Labelled, split, over, sizes, names, hits, shuffled, null, rng) -> tuple[list[dict], xr.Dataset]:
     """Rows and details from `hits` (classifier, size, resample, presentation)."""
     by_resample = balanced(hits, data.target)
     value, spread = by_resample.mean(-1), by_resample.std(-1)
-    low, high = interval(balanced_draws(hits.mean(2), data.target, rng))
+    low, high = interval(balanced_draws(hits.mean(2), data.target, rng, data.whole))
     null_high = np.quantile(null, 0.95, axis=0) if len(null) else np.full_like(value, np.nan)
     rows, p_all = [], np.full_like(value, np.nan)
     for c, name in enumerate(names):
@@ -177,6 +179,7 @@ def _summary(data: Labelled, split, over, sizes, names, hits, null, rng) -> tupl
             )
             condition += f";p_all={p_all[c, s]:.4g}" if over == "time" and len(null) else ""
             condition += f";spread={spread[c, s]:.4g}" if over != "time" else ""
+            condition += orders(shuffled)
             n_units = {"n_units": size} if over == "neurons" else {}
             rows.append(
                 row(
