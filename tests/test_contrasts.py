@@ -24,7 +24,7 @@ def draws(network, values, samples, measure="m", recording="r", regions=("V1",))
         },
         coords={"region": list(regions), "animal": ["m"], "seed": np.arange(values.shape[2]), "layer": ["one"]},
         attrs={"recording": recording, "network": network, "measure": measure, "n_stimuli": 48}
-        | {"n_groups": 48, "scheme": "bootstrap"},
+        | {"n_groups": 48, "scheme": "bootstrap", "claimed": "stimuli"},
     )
 
 
@@ -104,6 +104,18 @@ def test_what_is_undefined_is_never_separable():
     assert status == {"b": "too_few_stimuli_to_select", "c": "undefined", "d": "interval_undefined"}
     (row,) = contrasts.contrast([half, unstable])
     assert row["status"] == "undefined"
+
+
+def test_networks_of_other_trials_are_told_and_claims_are_of_what_was_resampled():
+    correct, every, mixed = (
+        simulated(name, 0.1, k, seeds=2).assign(all_trials=("seed", flags)).assign_attrs(claimed="conditions")
+        for k, (name, flags) in enumerate({"a": [0, 0], "b": [1, 1], "c": [0, 1]}.items())
+    )
+    again = every.assign_attrs(network="d")
+    table = pd.DataFrame(contrasts.contrast([correct, every, mixed, again]))
+    status = table.set_index(["network", "other_network"])["status"].to_dict()
+    assert {pair for pair, text in status.items() if text == "ok"} == {("b", "d")}
+    assert set(status.values()) == {"ok", "all_trials"} and set(table["claim"]) == {"new conditions"}
 
 
 def test_one_network_has_nothing_to_be_compared_with():

@@ -173,6 +173,7 @@ def test_rows_tell_of_which_networks_all_trials_count(planted):
         (lags.lagged(course, one, CKA, name="course", network="own") for one in (activations, plain)),
     ):
         assert {row["seed"] for row in found} == {0, 1}
+        assert {row.get("claim", "new conditions") for row in found} == {"new conditions"}
         for row, other in zip(found, without, strict=True):
             words = row["status"].split(";")
             assert ("all_trials" in words) == (row["seed"] == 1)

@@ -100,12 +100,35 @@ def compare(
         draws.setdefault(region, []).append(score_rows.draws(found, target, chosen, activations))
     datasets = [xr.concat(found, "time", join="exact").mean("time", skipna=False) for found in draws.values()]
     attributes = {"recording": name, "network": network, "measure": measure, "n_stimuli": len(stimuli)}
-    attributes |= {"n_groups": plan.n_groups, "scheme": opened.scheme}
+    what = claimed(recording)
+    attributes |= {"n_groups": plan.n_groups, "scheme": opened.scheme, "claimed": what}
     gathered = xr.concat(datasets, xr.Variable("region", list(draws)), join="outer", fill_value={"absent": 1})
     options = twofactor.options(plan, opened.scheme, gathered.get("left_out"), gathered.sizes["layer_draw"])
     if "weights" in options:
         gathered["weights"] = (("layer_draw", "stimulus"), options["weights"].astype(np.int16))
+    if "all_trials" in activations:
+        gathered["all_trials"] = activations["all_trials"]
+    rows = [row | {"claim": str(row["claim"]).replace("stimuli", what)} for row in rows]
     return score_rows.noted(rows, activations), gathered.assign_attrs(attributes)
+
+
+def claimed(recording: xr.DataArray) -> str:
+    """Tell what is resampled as a whole, and is hence what an interval allows to be new, in the plural.
+
+    Parameters
+    ----------
+    recording : DataArray
+        The recording.
+
+    Returns
+    -------
+    str
+        ``stimuli``, or ``conditions``, ``blocks`` or ``shifts``.
+    """
+    if "condition_time" in recording.coords:
+        return "conditions"
+    exchangeable = recording.attrs["exchangeable"]
+    return "stimuli" if exchangeable == "stimulus" else f"{exchangeable}s"
 
 
 def plan_of(recording: xr.DataArray, stimuli: np.ndarray, name: str) -> resampling.Plan:

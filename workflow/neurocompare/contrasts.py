@@ -54,8 +54,16 @@ def _of_networks(networks: dict[str, xr.Dataset]) -> list[dict]:
         names = {"network": a, "layer": "selected", "other_network": b, "other_layer": "selected"}
         # A single difference, along a last axis of its own.
         (row,) = _differences(*(None if z is None else z[..., None] for z in (value, draws, left_out)), first)
+        # Two networks of which all trials count are alike in this.
+        if _all_trials(first) | _all_trials(second) not in ({True}, {False}):
+            row["status"] = f"{row['status']};all_trials".removeprefix("ok;")
         rows.append(names | row)
     return rows
+
+
+def _all_trials(network: xr.Dataset) -> set[bool]:
+    """Whether seeds of a course were taken in all trials, for want of some like those selected of the recording."""
+    return set(network["all_trials"].values.astype(bool).tolist()) if "all_trials" in network else {False}
 
 
 def _of_layers(name: str, network: xr.Dataset) -> list[dict]:
@@ -94,7 +102,8 @@ def _differences(values: np.ndarray, draws: np.ndarray, left_out: np.ndarray | N
     options = {"scheme": dataset.attrs["scheme"]}
     if left_out is not None and "weights" in dataset and len(draws):
         options |= {"left_out": left_out[:, seen], "weights": dataset["weights"].values[: len(draws)].astype(float)}
-    common = {"claim": "new stimuli", "n_stimuli": dataset.attrs["n_stimuli"], "n_animals": len(seen)}
+    what = dataset.attrs["claimed"]
+    common = {"claim": f"new {what}", "n_stimuli": dataset.attrs["n_stimuli"], "n_animals": len(seen)}
     difference = values.mean(0)
     if len(draws) == 0:
         low = high = np.full(len(difference), np.nan)
@@ -103,7 +112,7 @@ def _differences(values: np.ndarray, draws: np.ndarray, left_out: np.ndarray | N
         # With p-values from counts of resamples the family of all pairs of layers could not be corrected for.
         found = twofactor.estimate(values, draws, dataset.attrs["n_groups"], **options)
         low, high, p_value, missing = found.low, found.high, found.p_value, "interval_undefined"
-        common["claim"] = f"new {found.claim}"
+        common["claim"] = f"new {found.claim}".replace("stimuli", what)
     rows = []
     for k, value in enumerate(difference):
         defined = np.isfinite([value, low[k]]).all()
