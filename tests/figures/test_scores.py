@@ -229,8 +229,8 @@ def test_forest_states_claim_ceiling_null_and_other_animals_and_draws_the_interv
     for words in (
         *("RSA, spearman\n95 % interval for new stimuli and animals", "4 subjects", "inter-animal score"),
         *("noise ceiling, bracket from halves of the trials", "noise ceiling, estimate from halves of the trials"),
-        *("95 % of shuffled stimuli", "mean of shuffled stimuli (distances)", "selected on half of the stimuli"),
-        "Procrustes angle (rad), axis turned: less is more alike",
+        *("95 % of shuffled stimuli", "mean of shuffled stimuli (distances)", "layer selected on half of the\nstimuli"),
+        "Procrustes angle (rad)\naxis turned: less is more alike",
     ):
         assert words in told
     panels = [axis for axis in drawn[0].axes if axis.get_visible()]

@@ -51,7 +51,7 @@ def draw(rdms: dict[str, np.ndarray], images: xr.DataArray, categories: np.ndarr
             )[0]
             for k in range(len(labels))
         ]
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        style.legend(figure, handles, labels, columns=len(labels))
     style.save(figure, path)
 
 

@@ -10,6 +10,7 @@ BEST = 3
 """Layers that are shown of each network."""
 
 _ACROSS = 4
+_NETWORK = "network: layer selected on half of the\nstimuli, scored on the others"
 
 
 def draw(scores: pd.DataFrame, titles: dict[str, str], path: str) -> None:
@@ -37,7 +38,7 @@ def draw(scores: pd.DataFrame, titles: dict[str, str], path: str) -> None:
     panels = {(p, m): entries(scored.at(mean, p, m), titles) for p in places for m in measures}
     longest, across = max(map(len, panels.values())), min(_ACROSS, len(measures))
     deep = -(-len(measures) // across)
-    figure, axes = style.subplots(len(places) * deep, across, width=3.4, height=0.9 + 0.155 * longest)
+    figure, axes = style.subplots(len(places) * deep, across, width=3.4, height=1.05 + 0.155 * longest)
     for axis in axes.ravel():
         axis.set_visible(False)
     named = len({recording for recording, _ in places}) > 1
@@ -88,7 +89,7 @@ def entries(rows: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
 
 def _axis_title(measure: str, claim: str) -> str:
     label = style.measure_label(measure) + scored.unit(measure)
-    label += ", axis turned: less is more alike" if scored.lower_is_better(measure) else ""
+    label += "\naxis turned: less is more alike" if scored.lower_is_better(measure) else ""
     return f"{label}\n95 % interval for {claim}"
 
 
@@ -123,7 +124,7 @@ def _points(axis, shown, rows, titles) -> None:
             axis.plot(mine["value"], np.full(len(mine), y), "|", color=style.GREY, markersize=3, label="single seeds")
         axis.plot(edge[y], y, "|", color="black", markersize=7, markeredgewidth=1.1, label=said, zorder=1)
         labels.append(titles[row.network] if whole else row.layer)
-    axis.plot([], [], "s", color="black", label="network: layer selected on half of the stimuli, scored on the others")
+    axis.plot([], [], "s", color="black", label=_NETWORK)
     axis.plot([], [], "o", color="black", markerfacecolor="white", label="its best layers, on all stimuli")
     axis.set_yticks(range(len(labels)), labels, fontsize=6)
     for tick, layer in zip(axis.get_yticklabels(), shown["layer"], strict=True):

@@ -196,4 +196,4 @@ def _legend(figure, axes, scale, measures, marked: str) -> None:
     labels = [f"not above the null (q ≥ {LEVEL:g})".replace("0.", "."), "highest of the network's layers", "undefined"]
     told = ["raw: no ceiling; the score itself, or 1 − distance / mean of its null"] * ("raw" in marked)
     told += ["null: mean score of shuffled stimuli, in the same units"] * ("null" in marked)
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, title="\n".join(told), title_fontsize=7)
+    style.legend(figure, handles, labels, columns=3, title="\n".join(told), title_fontsize=7)

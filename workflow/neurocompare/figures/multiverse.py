@@ -59,7 +59,7 @@ def draw(table: pd.DataFrame, titles: dict[str, str], path: str) -> None:
         loc="left",
     )
     _dots(beneath, table, rows)
-    figure.legend(*above.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    style.legend(figure, *above.get_legend_handles_labels(), columns=2)
     style.save(figure, path)
 
 

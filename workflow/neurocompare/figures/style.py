@@ -121,8 +121,36 @@ def save(figure, path: str | Path) -> None:
     plt.close(figure)
 
 
+def legend(figure, handles, labels, *, columns: int, **options) -> None:
+    """Put a legend beneath all panels, no wider than the figure.
+
+    Parameters
+    ----------
+    figure : Figure
+        The figure.
+    handles : iterable of Artist
+        What is explained.
+    labels : iterable of str
+        What each is.
+    columns : int
+        Number of columns; less if the figure is too narrow for as many. It then grows by what the legend does.
+    **options : object
+        Passed on to matplotlib.
+    """
+    handles, labels = list(handles), list(labels)
+    heights = []
+    for n in range(columns, 0, -1):
+        made = figure.legend(handles, labels, loc="outside lower center", ncols=n, **options)
+        size = made.get_window_extent()
+        heights.append(size.height / figure.dpi)
+        if n == 1 or size.width <= figure.bbox.width:
+            break
+        made.remove()
+    figure.set_figheight(figure.get_figheight() + heights[-1] - heights[0])
+
+
 def legend_beneath(figure, axes, columns: int) -> None:
-    """Put one legend for all panels beneath them.
+    """Put one legend for all that panels explain beneath them.
 
     Parameters
     ----------
@@ -131,13 +159,13 @@ def legend_beneath(figure, axes, columns: int) -> None:
     axes : array of Axes
         Its panels.
     columns : int
-        Number of columns of the legend.
+        As of `legend`.
     """
     handles = {}
     for axis in axes.ravel():
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)
+    legend(figure, handles.values(), handles.keys(), columns=columns)
 
 
 def measure_label(measure: str) -> str:

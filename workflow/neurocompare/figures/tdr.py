@@ -183,4 +183,5 @@ def _legends(figure, levels: list[str], details) -> None:
     for name, k in names:
         told = f"norm, {name.replace('_', ' ')}"
         handles.append(line([], [], color=_of_variable(name, k), linestyle=_LINES[k % len(_LINES)], label=told))
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 2 * len(details) + 1))
+    columns = min(len(handles), 2 * len(details) + 1)
+    style.legend(figure, handles, [handle.get_label() for handle in handles], columns=columns)
