@@ -6,6 +6,8 @@ import torch
 
 from neurocompare.dynamics.descent import descend, distinct, settle, squared_speed
 from neurocompare.dynamics.fixed_points import Search, find, find_each
+from neurocompare.dynamics.linear import eigen
+from neurocompare.dynamics.newton import polish
 from neurocompare.recurrent.cells import Cell
 
 
@@ -67,6 +69,22 @@ def test_states_descend_by_themselves():
     torch.testing.assert_close(descend(step, x[5:6], u[5:6], steps=30, longest=torch.tensor(0.2)), whole[5:6])
 
 
+def test_states_are_polished_by_themselves():
+    # Two networks whose states are done at different times: some at once, some after many steps, some never.
+    step, q = flipflop(8, 0)
+    x = double(around_corners(8, q, np.random.default_rng(1)) * np.linspace(0.2, 1, 60)[:, None])
+    x[3] = double(q @ [1.0, 1, 1, 0, 0, 0, 0, 0])
+    two = torch.stack([x[:30], x[30:]])
+    u = torch.zeros(2, 30, 1, dtype=torch.float64)
+    reached, left = polish(step, two, u, radius=0.9)
+    assert 20 < (left < 1e-24).sum() < 60
+    assert left[0, 3] < 1e-24
+    for network, k in np.ndindex(2, 30):
+        alone, own = polish(step, two[network, k : k + 1], u[network, k : k + 1], radius=0.9)
+        torch.testing.assert_close(alone[0], reached[network, k], rtol=0, atol=1e-9)
+        assert own[0].item() == pytest.approx(left[network, k].item(), rel=1e-6, abs=1e-24)
+
+
 def test_a_linear_map_has_one_point_whatever_the_start_and_its_jacobian_is_the_matrix():
     rng = np.random.default_rng(2)
     a = 0.9 * rotation(7, 3) + 0.2 * rng.standard_normal((7, 7)) / 7**0.5
@@ -114,6 +132,21 @@ def test_without_starts_between_the_stable_points_saddles_are_missing_and_the_in
     found = find(step, states, np.zeros(1), Search(between=0))
     assert np.bincount(found.unstable).tolist() == [8]
     assert found.index_sum == 8
+
+
+def test_a_network_whose_points_are_complete_waits_for_others():
+    step, q = flipflop(12, 4)
+
+    def two(x, u):
+        return torch.stack([0.5 * x[0], step(x[1], u[1])])
+
+    corners = around_corners(12, q, np.random.default_rng(5))
+    one, other = (
+        parts[0] for parts in find_each(two, np.stack([corners, corners]), np.zeros((1, 1)), Search(between=40))
+    )
+    np.testing.assert_allclose(one.points, np.zeros((1, 12)), atol=1e-12)
+    assert other.starts > one.starts
+    assert np.bincount(other.unstable)[:2].tolist() == [8, 12]
 
 
 def test_several_networks_and_inputs_at_once_give_what_each_gives_alone():
@@ -166,7 +199,7 @@ def test_a_line_attractor_is_a_line_of_points_with_the_vectors_it_was_made_of():
     np.testing.assert_allclose(found.eigenvalues[:, 0], 1, atol=1e-9)
     assert not found.unstable.any()
     assert found.index_sum == 0
-    parts = found.eigen()
+    parts = eigen(found.jacobians)
     one = parts.right[0, :, 0].real @ right
     np.testing.assert_allclose(parts.left[0, 0].real * one, left, atol=1e-8)
 

@@ -59,61 +59,88 @@ def inputs(n=5, steps=40, seed=2):
 def test_along_a_line_attractor_only_what_the_selection_vector_reads_is_left():
     cell, weights, right = attractor()
     left = np.linalg.inv(right)
-    push = np.random.default_rng(3).standard_normal(N)
+    # A pulse that the selection vector does not see is forgotten, however large its projection on the attractor.
+    hidden = right[:, 0] - left[0] / (left[0] @ left[0])
+    assert abs(left[0] @ hidden) < 1e-12 and abs(hidden @ right[:, 0]) > 0.1
+    push = np.stack([np.random.default_rng(3).standard_normal(N), hidden])
     steps = 120
     effect = perturbation.pulse(cell, weights, np.zeros((1, steps + 10, 2)), push, at=10)
     readout = weights["output"].numpy()[0]
-    predicted = (readout @ right[:, 0]) * (left[0] @ push)
+    predicted = (readout @ right[:, 0]) * (push @ left[0])
     # The other modes are gone: .88 to the power of 120 is 2e-7.
-    np.testing.assert_allclose(effect.change, predicted, rtol=1e-4)
-    np.testing.assert_allclose(effect.linear, effect.change, rtol=1e-9)
+    np.testing.assert_allclose(effect.change[:, 0], predicted, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(effect.linear, effect.change, rtol=1e-9, atol=1e-9)
     point = weights["initial"]
     found = eigen(jacobians(cell.map(weights), point[None], torch.zeros(1, 2, dtype=torch.float64)).numpy()[0])
     gradient = perturbation.readout_gradient(cell, weights, point.numpy())[0]
     np.testing.assert_allclose(gradient, readout)
     parts = (found.values, found.left, found.right, gradient)
-    np.testing.assert_allclose(perturbation.selected(*parts, push, steps), predicted, rtol=1e-8)
-    # All modes are the whole linear network, at any time.
-    early = perturbation.pulse(cell, weights, np.zeros((1, 15, 2)), push, at=10)
-    np.testing.assert_allclose(perturbation.selected(*parts, push, 5, modes=N), early.change[0], rtol=1e-8)
-    # A pulse that the selection vector does not see is forgotten, however large its projection on the attractor.
-    hidden = right[:, 0] - left[0] / (left[0] @ left[0])
-    assert abs(left[0] @ hidden) < 1e-12 and abs(hidden @ right[:, 0]) > 0.1
-    unseen = perturbation.pulse(cell, weights, np.zeros((1, steps + 10, 2)), hidden, at=10)
-    assert abs(unseen.change[0]) < 1e-3 * abs(unseen.course[0]).max()
+    np.testing.assert_allclose(perturbation.selected(*parts, push, steps), predicted, rtol=1e-8, atol=1e-9)
+    # All modes are the whole linear network, at any time, and for a mean over several.
+    scored = np.zeros((1, 15))
+    scored[0, [11, 14]] = 2
+    early = perturbation.pulse(cell, weights, np.zeros((1, 15, 2)), push, at=10, scored=scored)
+    assert np.abs(early.change).min() > 1e-3
+    np.testing.assert_allclose(
+        perturbation.selected(*parts, push, np.array([2, 5]), modes=N), early.change[:, 0], rtol=1e-8
+    )
 
 
 @pytest.mark.parametrize("kind", ["rate", "vanilla", "ugrnn", "gru", "lstm"])
 def test_small_pulses_have_their_first_order_effect_in_every_cell_and_noise(kind):
     cell, weights = network(kind)
-    push = np.random.default_rng(4).standard_normal(cell.state_size)
-    small = perturbation.pulse(cell, weights, inputs(), 1e-5 * push, at=20, noise=None, seed=1)
+    push = np.random.default_rng(4).standard_normal((3, cell.state_size))
+    options = {"at": 20, "noise": None, "scored": np.arange(40) >= np.array([[35], [36], [37], [38], [39]])}
+    small = perturbation.pulse(cell, weights, inputs(), 1e-5 * push, seed=1, **options)
     np.testing.assert_allclose(small.change, small.linear, rtol=1e-2, atol=1e-12)
-    large = perturbation.pulse(cell, weights, inputs(), 3 * push, at=20, noise=None, seed=1)
+    large = perturbation.pulse(cell, weights, inputs(), 3 * push, seed=1, **options)
     np.testing.assert_allclose(large.before, small.before)
+    np.testing.assert_allclose(large.linear, 3e5 * small.linear)
     assert not np.allclose(large.change, large.linear, rtol=1e-2, atol=1e-9)
-    np.testing.assert_allclose(large.course[:, -1], large.change, atol=1e-12)
-    assert np.all(large.course[:, :20] == 0)
-    other = perturbation.pulse(cell, weights, inputs(), push, at=20, noise=None, seed=2)
+    other = perturbation.pulse(cell, weights, inputs(), push, seed=2, **options)
     assert not np.allclose(other.before, small.before)
 
 
-def test_without_pulse_the_run_is_a_loop_of_steps_and_choices_are_counted():
+def test_without_pulse_the_run_is_a_loop_of_steps_and_with_one_it_starts_anew_from_there():
     cell, weights = network()
-    u = inputs()
-    state = weights["initial"].expand(5, -1)
+    u, push = inputs(), np.ones(N)
+    plain, pushed, at, read = weights["initial"].expand(5, -1), None, None, []
     for t in range(40):
-        state = cell.step(weights, state, torch.as_tensor(u[:, t]))
-    effect = perturbation.pulse(cell, weights, u, np.zeros(N), at=0)
-    np.testing.assert_allclose(effect.before, cell.readout(weights, cell.rates(state))[:, 0].numpy())
-    np.testing.assert_allclose(effect.change, 0, atol=1e-15)
-    known = perturbation.Effect(
-        np.array([-1.0, -0.2, 0.3]), np.array([1.0, 0.1, 0.4]), np.full(3, 0.3), np.zeros((3, 1))
-    )
-    assert known.shift() == pytest.approx(2 / 3)
-    assert known.shift(known.linear) == pytest.approx(1 / 3)
+        at = plain if t == 7 else at
+        pushed = plain + torch.as_tensor(push) if t == 7 else pushed
+        plain = cell.step(weights, plain, torch.as_tensor(u[:, t]))
+        pushed = None if pushed is None else cell.step(weights, pushed, torch.as_tensor(u[:, t]))
+        if t >= 30:
+            read.append([cell.readout(weights, cell.rates(x))[:, 0].numpy() for x in (plain, pushed)])
+    scored = np.broadcast_to(np.arange(40) >= 30, (5, 40))
+    effect = perturbation.pulse(cell, weights, u, np.stack([0 * push, push]), at=7, scored=scored)
+    expected = np.mean(read, axis=0)
+    np.testing.assert_allclose(effect.before, expected[0])
+    np.testing.assert_allclose(effect.state, at.numpy())
+    np.testing.assert_allclose(effect.after, expected, atol=1e-14)
+    np.testing.assert_allclose(effect.linear[0], 0, atol=1e-15)
     with pytest.raises(ValueError, match="40 steps"):
-        perturbation.pulse(cell, weights, u, np.zeros(N), at=40)
+        perturbation.pulse(cell, weights, u, push[None], at=40)
+
+
+def test_choices_that_turn_are_counted():
+    before = np.array([-1.0, -0.2, 0.3])
+    known = perturbation.Effect(
+        before, np.array([[1.0, 0.1, 0.4], [-1, -1, -1]]), np.full((2, 3), 0.3), np.zeros((3, 1))
+    )
+    np.testing.assert_allclose(known.change[0], [2, 0.3, 0.1])
+    np.testing.assert_array_equal(known.shift(), [[1, 1, 0], [0, 0, -1]])
+    np.testing.assert_array_equal(known.shift(known.linear), [[0, 1, 0], [0, 1, 0]])
+
+
+@pytest.mark.parametrize("kind", ["rate", "vanilla", "gru", "lstm"])
+def test_axes_of_states_move_rates_as_finite_differences_do(kind):
+    cell, _ = network(kind)
+    rng = np.random.default_rng(6)
+    point, axes = rng.standard_normal(cell.state_size), rng.standard_normal((2, cell.state_size))
+    found = perturbation.along_rates(cell, point, axes)
+    ends = [cell.rates(torch.as_tensor(point + sign * 1e-6 * axes)).numpy() for sign in (1, -1)]
+    np.testing.assert_allclose(found, (ends[0] - ends[1]) / 2e-6, atol=1e-8)
 
 
 def test_silenced_units_are_not_heard():
@@ -128,8 +155,8 @@ def test_silenced_units_are_not_heard():
         "initial": weights["initial"][kept],
     }
     of_rest = Cell("rate", N - 2, 2, 1, dt=0.02, time_constant=0.1)
-    found = perturbation.pulse(cell, cut, inputs(), np.zeros(N), at=0).before
-    expected = perturbation.pulse(of_rest, smaller, inputs(), np.zeros(N - 2), at=0).before
+    found = perturbation.pulse(cell, cut, inputs(), np.zeros((1, N)), at=0).before
+    expected = perturbation.pulse(of_rest, smaller, inputs(), np.zeros((1, N - 2)), at=0).before
     np.testing.assert_allclose(found, expected)
     # The weights that were given are left alone, and a mask does the same.
     mask = np.isin(np.arange(N), [1, 4])
@@ -137,15 +164,56 @@ def test_silenced_units_are_not_heard():
     assert (weights["recurrent"][:, 1] != 0).all()
 
 
-def test_without_an_axis_moving_rates_along_it_changes_nothing():
-    _, weights = network()
-    axes = np.random.default_rng(5).standard_normal((2, N))
-    cut = perturbation.without_axis(weights, axes)
+def test_units_without_outgoing_weights_can_be_silenced_unnoticed():
+    cell, weights = network()
     for name in ("recurrent", "output"):
-        np.testing.assert_allclose(cut[name].numpy() @ axes.T, 0, atol=1e-12)
-        outside = np.linalg.svd(axes)[2][2:]
-        np.testing.assert_allclose(cut[name].numpy() @ outside.T, weights[name].numpy() @ outside.T, atol=1e-12)
-    only = perturbation.without_axis(weights, axes[0], readout=False)
-    assert torch.equal(only["output"], weights["output"])
-    batched = {name: torch.stack([w, 2 * w]) for name, w in weights.items()}
-    np.testing.assert_allclose(perturbation.without_axis(batched, axes)["recurrent"][1], 2 * cut["recurrent"])
+        weights[name][:, 3] = 0
+    cut = perturbation.silenced(weights, [3])
+    plain, lesioned = (perturbation.outputs_without(cell, w, inputs(), noise=None, seed=1) for w in (weights, cut))
+    np.testing.assert_array_equal(plain, lesioned)
+
+
+@pytest.mark.parametrize("kind", ["rate", "vanilla", "ugrnn", "gru", "lstm"])
+def test_a_network_that_hears_what_it_would_hear_anyway_does_not_notice_the_lesion(kind):
+    cell, weights = network(kind)
+    axes, u = np.random.default_rng(5).standard_normal((2, N)), inputs(n=1)
+    state, course, expected = weights["initial"][None], [cell.rates(weights["initial"]).numpy()], []
+    for t in range(u.shape[1]):
+        state = cell.step(weights, state, torch.as_tensor(u[:, t]))
+        course.append(cell.rates(state)[0].numpy())
+        expected.append(cell.readout(weights, cell.rates(state)).numpy())
+    expected = np.stack(expected, 1)
+    np.testing.assert_allclose(perturbation.outputs_without(cell, weights, u), expected, atol=1e-12)
+    options = {"axis": axes, "course": np.array(course)}
+    np.testing.assert_allclose(perturbation.outputs_without(cell, weights, u, **options), expected, atol=1e-12)
+    # Another trial does.
+    options["course"] = np.array(course)[::-1]
+    assert not np.allclose(perturbation.outputs_without(cell, weights, u, **options), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("readout", [True, False])
+def test_what_is_along_a_removed_axis_is_replaced_by_the_course_in_every_step(readout):
+    cell, weights = network("vanilla")
+    rng = np.random.default_rng(5)
+    axis, course, u = rng.standard_normal(N), rng.standard_normal((41, N)), inputs()
+    unit = axis / np.linalg.norm(axis)
+    w = {name: tensor.numpy() for name, tensor in weights.items()}
+
+    def heard(h, t):
+        return h - np.outer(h @ unit - course[t] @ unit, unit)
+
+    h, expected = np.tile(w["initial"], (5, 1)), []
+    for t in range(40):
+        drive = heard(h, t) @ w["recurrent"].T + u[:, t] @ w["input"].T + w["bias"]
+        h = (1 - cell.alpha) * h + cell.alpha * np.tanh(drive)
+        expected.append((heard(h, t + 1) if readout else h) @ w["output"].T + w["output_bias"])
+    found = perturbation.outputs_without(cell, weights, u, axis=3 * axis, course=course, readout=readout)
+    np.testing.assert_allclose(found, np.stack(expected, 1), atol=1e-12)
+
+
+def test_all_directions_together_leave_nothing_that_differs_between_trials():
+    cell, weights = network()
+    u = inputs()
+    u[:, 30:] = 0
+    found = perturbation.outputs_without(cell, weights, u, axis=np.eye(N))
+    assert found[:, :30].std(0).min() == 0

@@ -37,10 +37,6 @@ def test_unequal_numbers_of_eigenvalues_share_their_mass():
     assert spectra.distance(values, np.repeat(values, 3)) == pytest.approx(0)
 
 
-def test_leading_ones_only():
-    assert spectra.distance([0.9, 0.1, 0.2], [0.8, 0.0], leading=1) == pytest.approx(0.1)
-
-
 def test_empty_or_incommensurable_spectra_are_refused():
     with pytest.raises(ValueError, match="no eigenvalues"):
         spectra.distance([], [1.0])

@@ -93,3 +93,41 @@ def test_options_are_refused():
     trained = network("vanilla", "flipflop", {}, {}, units=3)
     with pytest.raises(UserError, match="must read fixed-points"):
         fixed.describe_network(trained, None, "fixed-points-by=x", seed=0)
+
+
+def test_flow_is_that_of_the_map_in_a_plane_with_the_axis_of_choice():
+    # Units that leak with their own input: ẋ = (W x − x + u) / τ, and the output reads the first.
+    weights = {"recurrent": np.diag([0.9, 0.2, 0.1]), "input": np.eye(3, 4), "output": [[1.0, 0, 0]]}
+    trained = network("rate", "context_integration", {"noise": 0.0}, weights, units=3, activation="tanh", noise=0.01)
+    rows, details = fixed.describe_network(trained, None, "fixed-points", seed=1)
+    assert details.attrs["dt"] == 0.02
+    assert str(details["flow_axis"].values) == "choice axis"
+    assert details["flow_input"].values.tolist() == ["context=motion", "context=color"]
+    x, y = details["flow_x"].values[0], details["flow_y"].values[0]
+    speed = details["flow_speed"].values[0]
+    # It is slowest near the only point, which lies in the plane.
+    point = details["flow_point"].values[details["input"].values.astype(str) == "context=motion"]
+    row, column = np.unravel_index(speed.argmin(), speed.shape)
+    assert np.abs(point[:, 0] - x[column]).min() <= x[1] - x[0]
+    assert np.abs(point[:, 1] - y[row]).min() <= y[1] - y[0]
+    # Everything flows towards it.
+    velocity = details["flow_velocity"].values[0]
+    grid = np.stack(np.meshgrid(x, y), -1) - point[0]
+    assert (np.einsum("rcd,rcd->rc", grid, velocity)[np.linalg.norm(grid, axis=-1) > 0.3] < 0).all()
+    assert (np.linalg.norm(velocity, axis=-1) <= speed + 1e-9).all()
+    # Nothing else is moving: the two contexts add to units of their own, and those are at rest at the point.
+    assert 0 < details["flow_inside"].values[0] <= 1
+    speeds = {row["condition"]: row["value"] for row in rows if row["quantity"] == "speed of states"}
+    assert speeds["epoch=stimulus"] > 0 and "epoch=delay" not in speeds
+
+
+def test_tasks_without_two_choices_show_principal_components_and_few_inputs():
+    weights = {"recurrent": 0.5 * np.eye(2), "input": np.full((2, 1), 2.0)}
+    trained = network("rate", "sine", {"levels": 6}, weights, units=2)
+    _, details = fixed.describe_network(trained, None, "fixed-points", seed=1)
+    assert str(details["flow_axis"].values) == "PC 1"
+    assert details.sizes["flow"] == fixed.FLOWS
+    shown = np.isin(details["input"].values.astype(str), details["flow_input"].values.astype(str))
+    assert (
+        np.isfinite(details["flow_point"].values[shown]).all() and np.isnan(details["flow_point"].values[~shown]).all()
+    )

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from neurocompare import identifiers
+from neurocompare.dynamics import chains, states
 from neurocompare.errors import UserError
 from neurocompare.network_description import selection
 from neurocompare.recurrent import definition, storage
@@ -122,8 +123,8 @@ def test_numbers_do_not_depend_on_the_step():
 
 def test_what_fills_up_short_trials_is_no_state():
     trained, *_ = context_integrator(delay=[0, 1.0])
-    shown, run = selection.states.drawn(trained, 100, seed=0)
-    held = selection.valid(shown)
+    shown, run = states.drawn(trained, 100, seed=0)
+    held = chains.valid(shown)
     assert 0.1 < 1 - held.mean() < 0.4
     spoiled = np.where(held[..., None], run.states, np.nan)
     axes = np.eye(3, UNITS)

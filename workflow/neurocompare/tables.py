@@ -276,13 +276,15 @@ _TEXT = (
     "kind",
     "of",
     "resampled",
+    "met",
     "data_sha256",
     "weights_sha256",
     "code_sha256",
     "status",
 )
 _INTEGERS = ("seed", "n_stimuli", "n_animals", "n_units", "n_features", "n_trials", "n_null", "n_rows", "n_all")
-_INTEGERS += ("size", "n_subsets", "n_undefined", "n_conditions")
+_INTEGERS += ("size", "n_subsets", "n_undefined", "n_conditions", "other_seed", "n_networks", "n_points")
+_INTEGERS += ("n_unmatched", "n_met")
 
 
 def write(rows: list[dict] | pd.DataFrame, columns: list[str], path: str | Path) -> None:

@@ -60,3 +60,44 @@ rule draw_selection:
         code=code("draw_selection"),
     script:
         "../scripts/draw_selection.py"
+
+
+rule draw_perturbation:
+    input:
+        details=perturbation_details,
+    output:
+        figure=report(
+            "results/draw/{study}/perturbation.svg",
+            caption="../report/perturbation.rst",
+            category="Figures",
+            labels={"study": "{study}", "figure": "perturbation"},
+        ),
+    log:
+        "results/logs/draw_perturbation/{study}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code("draw_perturbation"),
+    script:
+        "../scripts/draw_perturbation.py"
+
+
+rule draw_spectra:
+    input:
+        table="results/tables/{study}/spectra.tsv",
+    output:
+        figure=report(
+            "results/draw/{study}/spectra.svg",
+            caption="../report/spectra.rst",
+            category="Figures",
+            labels={"study": "{study}", "figure": "spectra"},
+        ),
+    log:
+        "results/logs/draw_spectra/{study}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        titles=figure_options,
+        code=code("draw_spectra"),
+    script:
+        "../scripts/draw_spectra.py"

@@ -66,6 +66,9 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
         (denoised), and ``angle between vectors, corrected`` for the noise of both. ``variance of components``, the
         share that the subspace holds (its status has ``not_denoised`` if it holds all dimensions); ``overlap of
         subspaces`` of the axes and as many principal components, with a null of random ones; ``participation ratio``;
+        where ``context`` is among the variables, of the leading components of both contexts ``overlap of contexts``,
+        with a null of random ones as activity varies, ``largest angle between contexts`` in degrees, and ``alignment of
+        contexts``, the variance of each that the components of the other hold, relative to the most that as many can;
         ``conditions``, and ``conditions without trials`` of some unit.
         Intervals are over units. Units whose trials do not determine the coefficients are left out and counted.
     details : Dataset
@@ -245,6 +248,7 @@ def _of_population(data: Data, found: tdr.Axes, rng, size) -> list[dict]:
         row("overlap of subspaces", subspaces.overlap(found.axis.T, leading), condition=told, null=null, **size)
     )
     rows.append(row("participation ratio", subspaces.effective_dimensionality(flat), **size))
+    rows += _of_contexts(data, found, rng, size)
     used = f"correct={int(data.main.sum())};in the subspace={int(found.main.sum())}"
     rows.append(row("conditions", len(data.members), condition=used, **size))
     lacking = data.lacking
@@ -257,6 +261,29 @@ def _of_population(data: Data, found: tdr.Axes, rng, size) -> list[dict]:
         )
     )
     return rows
+
+
+def _of_contexts(data: Data, found: tdr.Axes, rng, size) -> list[dict]:
+    """Rows of the subspaces in which activity differs between conditions of the same context."""
+    if data.interacting is None:
+        return []
+    context = data.conditions[data.interacting]
+    n = len(data.names) - 1
+    parts = [found.average[found.main & (context == name)] for name in np.unique(context[found.main])]
+    if len(parts) != 2 or min(map(len, parts)) <= n:
+        return []
+    # What all conditions of a context have in common at a time is left out.
+    parts = [(part - part.mean(0)).reshape(-1, size["n_units"]) for part in parts]
+    first, second = (subspaces.leading(part, n) for part in parts)
+    null = subspaces.random_overlaps(second, n, rng, covariance=np.cov(np.concatenate(parts).T))
+    told = {"condition": f"components={n}"} | size
+    aligned = [subspaces.alignment(parts[0], second), subspaces.alignment(parts[1], first)]
+    angle = subspaces.angles(first, second).max()
+    return [
+        row("overlap of contexts", subspaces.overlap(first, second), null=null, **told),
+        row("largest angle between contexts", angle, unit="degrees", **told),
+        row("alignment of contexts", np.mean(aligned), **told),
+    ]
 
 
 def _details(data: Data, found: tdr.Axes, names, array, size) -> xr.Dataset:

@@ -93,34 +93,38 @@ class Finder:
             if not any(map(len, wanted.values())):
                 break
 
-    def speed(self, points: np.ndarray, group: tuple[int, int]) -> np.ndarray:
-        """Return |F(x) − x| of points of one group."""
-        x, u, _ = self._packed({group: points}, torch.float64)
-        q = squared_speed(self.step, x, u)[group[0], : len(points)]
-        return (2 * q).sqrt().numpy()
+    def speeds(self, sets: dict) -> dict:
+        """Return |F(x) − x| of points by group."""
+        x, u, where = self._packed(sets, torch.float64)
+        return _unpacked((2 * squared_speed(self.step, x, u)).sqrt(), where)
 
-    def slow(self, group: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return candidates that are slow and not near to a root, with their speeds and Jacobians.
+    def slow(self) -> dict:
+        """Return candidates that are slow and not near to a root, with their speeds and Jacobians, by group.
 
         Those from which Newton's method came to a root that does not have a slow direction itself were only on their
         way to it.
         """
-        spread, roots = self.spread[group[0]], self.roots[group]
-        points, landed = np.concatenate(self.tried[group]), np.concatenate(self.landed[group])
-        kept = _nearest(points, roots.points)[1] > self.search.merge * spread
-        kept &= _nearest(points, self.states[group[0]])[1] <= self.search.reach * spread
-        points, landed = points[kept], landed[kept]
-        speed = self.speed(points, group)
-        kept = speed <= self.search.slow * spread
-        came = kept & np.isfinite(landed).all(1)
-        root = _nearest(landed[came], roots.points)[0]
-        used = np.unique(root)
-        kept[came] = np.isin(root, used[self._singular(roots.jacobians[used])])
-        points, speed = points[kept], speed[kept]
-        x, u, where = self._packed({group: points}, torch.float64)
-        matrices = _unpacked(linear.jacobians(self.step, x, u), where)[group]
-        kept = self._singular(matrices)
-        return points[kept], speed[kept], matrices[kept]
+        tried, landed = {}, {}
+        for g in self.groups:
+            spread = self.spread[g[0]]
+            points, ends = np.concatenate(self.tried[g]), np.concatenate(self.landed[g])
+            kept = _nearest(points, self.roots[g].points)[1] > self.search.merge * spread
+            kept &= _nearest(points, self.states[g[0]])[1] <= self.search.reach * spread
+            tried[g], landed[g] = points[kept], ends[kept]
+        speeds = self.speeds(tried)
+        for g in self.groups:
+            kept = speeds[g] <= self.search.slow * self.spread[g[0]]
+            came = kept & np.isfinite(landed[g]).all(1)
+            root = _nearest(landed[g][came], self.roots[g].points)[0]
+            used = np.unique(root)
+            kept[came] = np.isin(root, used[self._singular(self.roots[g].jacobians[used])])
+            tried[g], speeds[g] = tried[g][kept], speeds[g][kept]
+        x, u, where = self._packed(tried, torch.float64)
+        found = {}
+        for g, matrices in _unpacked(linear.jacobians(self.step, x, u), where).items():
+            kept = self._singular(matrices)
+            found[g] = tried[g][kept], speeds[g][kept], matrices[kept]
+        return found
 
     def destinations(self, group: tuple[int, int], slow: np.ndarray) -> np.ndarray:
         """Count how many ends of descents and free runs belong to each root, and then to each slow point.
@@ -193,11 +197,11 @@ class Finder:
         for g, new in ends.items():
             self.ends[g].append(new)
             new = new[np.isfinite(new).all(1)]
-            merge = self.search.merge * self.spread[g[0]]
             known = np.concatenate([self.roots[g].points, *self.tried[g]])
-            if len(known):
-                new = new[cdist(new, known).min(1, initial=np.inf) > merge]
-            fresh[g] = new[np.unique(distinct(new, merge, self.speed(new, g)))]
+            fresh[g] = new[_nearest(new, known)[1] > self.search.merge * self.spread[g[0]]]
+        speeds = self.speeds(fresh)
+        for g, new in fresh.items():
+            fresh[g] = new[np.unique(distinct(new, self.search.merge * self.spread[g[0]], speeds[g]))]
             self.tried[g].append(fresh[g])
         x, u, where = self._packed(fresh, torch.float64)
         radius = torch.as_tensor(0.5 * self.spread)[:, None]

@@ -140,10 +140,6 @@ class FixedPoints:
         total = self.found.sum()
         return float((self.found == 1).sum() / total) if total else np.nan
 
-    def eigen(self) -> linear.Eigen:
-        """Decompose the Jacobians."""
-        return linear.eigen(self.jacobians)
-
 
 def find(
     step: Step, states: np.ndarray, inputs: np.ndarray, search: Search | None = None, *, fast: Step | None = None
@@ -199,17 +195,19 @@ def find_each(
     """
     finder = Finder(step, np.asarray(states, dtype=float), np.atleast_2d(inputs), search or Search(), fast)
     finder.run()
-    return [[_points(finder, (k, j)) for j in range(len(finder.inputs))] for k in range(len(finder.states))]
+    slow = finder.slow()
+    return [
+        [_points(finder, (k, j), *slow[k, j]) for j in range(len(finder.inputs))] for k in range(len(finder.states))
+    ]
 
 
-def _points(finder: Finder, group: tuple[int, int]) -> FixedPoints:
-    """What was found of one network under one input."""
+def _points(finder: Finder, group: tuple[int, int], slow, speed, of_slow) -> FixedPoints:
+    """What was found of one network under one input, with its slow points, their speeds and Jacobians."""
     spread, roots = finder.spread[group[0]], finder.roots[group]
     ends = np.concatenate(finder.ends[group])
     finite = np.isfinite(ends).all(1)
     inside = np.zeros(len(ends), dtype=bool)
     inside[finite] = cdist(ends[finite], finder.states[group[0]]).min(1) <= finder.search.reach * spread
-    slow, speed, of_slow = finder.slow(group)
     points = np.concatenate([roots.points, slow])
     matrices = np.concatenate([roots.jacobians, of_slow])
     found = finder.destinations(group, slow)

@@ -45,30 +45,40 @@ def polish(
         Their q.
     """
     x, q = states.clone(), squared_speed(step, states, inputs)
-    identity = torch.eye(x.shape[-1], dtype=x.dtype)
     radius = torch.as_tensor(radius, dtype=x.dtype).expand_as(q)
+    inputs = inputs.expand(*q.shape, inputs.shape[-1])
     active = torch.ones_like(q, dtype=torch.bool)
     for _ in range(steps):
         active &= (q > tolerance) & ((x - states).norm(dim=-1) < radius)
-        # Columns of points are left out once they are done in all networks.
-        columns = torch.nonzero(active.reshape(-1, active.shape[-1]).any(0))[:, 0]
-        if not len(columns):
+        most = int(active.sum(-1).max()) if active.numel() else 0
+        if not most:
             break
-        at, u, before = x[..., columns, :], inputs[..., columns, :], q[..., columns]
+        # Of each network those that are not done, and, where others have more, some that are: these stay.
+        chosen = torch.argsort(active.to(torch.int8), dim=-1, descending=True, stable=True)[..., :most]
+        at, u = _taken(x, chosen), _taken(inputs, chosen)
+        before, moves = q.gather(-1, chosen), active.gather(-1, chosen)
         residual = step(at, u).detach() - at
-        a = identity - jacobians(step, at, u)
-        normal = a.mT @ a + (2 * before + 1e-300)[..., None, None] * identity
+        a = jacobians(step, at, u).neg_()
+        a.diagonal(dim1=-2, dim2=-1).add_(1)
+        normal = a.mT @ a
+        normal.diagonal(dim1=-2, dim2=-1).add_(2 * before[..., None] + 1e-300)
         move = torch.linalg.solve_ex(normal, a.mT @ residual[..., None])[0][..., 0].nan_to_num(0.0, 0.0, 0.0)
         reached, lowest, size = at, before, 1.0
         for _ in range(6):
             trial = at + size * move
             now = squared_speed(step, trial, u)
-            better = now < lowest
+            better = moves & (lowest == before) & (now < before)
             reached, lowest = torch.where(better[..., None], trial, reached), torch.where(better, now, lowest)
-            if bool((lowest < before)[active[..., columns]].all()):
+            if bool((lowest < before)[moves].all()):
                 break
             size /= 2
-        x[..., columns, :], q[..., columns] = reached, lowest
+        x.scatter_(-2, chosen[..., None].expand_as(reached), reached)
+        q.scatter_(-1, chosen, lowest)
         # Those that stand still have come to a minimum that is no root, or to the last digit.
-        active[..., columns] &= lowest < 0.999 * before
+        active.scatter_(-1, chosen, moves & (lowest < 0.999 * before))
     return x, q
+
+
+def _taken(values: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+    """Values (…, n, m) at the numbers (…, k) of points."""
+    return values.gather(-2, chosen[..., None].expand(*chosen.shape, values.shape[-1]))

@@ -1,8 +1,8 @@
 r"""Perturbations of recurrent networks: lesions of units and of directions, and pulses along axes.
 
-A pulse p at some step changes the state at the end of a trial by :math:`J_T \cdots J_{k+1}\,p` to first order, with the
-Jacobians along the trajectory (`Effect.linear`). Near a slow point with Jacobian J this is
-:math:`\sum_i \lambda_i^n\, r_i (l_i \cdot p)`; if one eigenvalue is close to 1 and the others are gone by then, what is
+A pulse p at some step changes the state k steps later by :math:`J_k \cdots J_1\,p` to first order, with the Jacobians
+along the trajectory (`Effect.linear`). Near a slow point with Jacobian J this is
+:math:`\sum_i \lambda_i^k\, r_i (l_i \cdot p)`; if one eigenvalue is close to 1 and the others are gone by then, what is
 left is :math:`\rho_0 (L_0 \cdot p)`, with the selection vector :math:`L_0` (Mante et al. 2013): see `selected`.
 """
 
@@ -17,43 +17,46 @@ from neurocompare.recurrent.cells import Cell
 
 @dataclass(frozen=True, eq=False)
 class Effect:
-    """What a pulse does to an output at the end of each trial.
+    """What pulses do to an output.
 
     Attributes
     ----------
-    before, after : arrays of shape (n_trials,)
-        The output without and with the pulse, with the same noise.
-    linear : array of shape (n_trials,)
+    before : array of shape (n_trials,)
+        The output without a pulse.
+    after : array of shape (n_pulses, n_trials)
+        The output with each pulse, with the same noise.
+    linear : array of shape (n_pulses, n_trials)
         The change to first order, along the trajectory without pulse.
-    course : array of shape (n_trials, n_times)
-        The output with the pulse minus the output without, after every step.
+    state : array of shape (n_trials, n_states)
+        Where each trial was when the pulse came.
     """
 
     before: np.ndarray
     after: np.ndarray
     linear: np.ndarray
-    course: np.ndarray
+    state: np.ndarray
 
     @property
     def change(self) -> np.ndarray:
-        """The actual change of the output (trial)."""
+        """The actual change of the output (pulse, trial)."""
         return self.after - self.before
 
-    def shift(self, predicted: np.ndarray | float | None = None) -> float:
-        """Return the change of the share of trials whose output is positive: choice 1.
+    def shift(self, predicted: np.ndarray | None = None) -> np.ndarray:
+        """Return by how much the choice of each trial changes; choice 1 is a positive output.
 
         Parameters
         ----------
-        predicted : array of shape (n_trials,) or float, optional
+        predicted : array of shape (n_pulses, n_trials), optional
             A change of the output, such as `linear`; by default the actual one.
 
         Returns
         -------
-        float
-            From −1 to 1.
+        array of shape (n_pulses, n_trials)
+            1 where the choice turns into choice 1, −1 where it turns into the other, else 0; the mean over trials is
+            the change of the share of choice 1.
         """
         after = self.after if predicted is None else self.before + predicted
-        return float((after > 0).mean() - (self.before > 0).mean())
+        return (after > 0).astype(float) - (self.before > 0)
 
 
 def silenced(weights: dict[str, Tensor], units: np.ndarray) -> dict[str, Tensor]:
@@ -76,35 +79,81 @@ def silenced(weights: dict[str, Tensor], units: np.ndarray) -> dict[str, Tensor]
     return weights | {name: weights[name] * kept for name in ("recurrent", "output")}
 
 
-def without_axis(weights: dict[str, Tensor], axis: np.ndarray, *, readout: bool = True) -> dict[str, Tensor]:
-    """Remove a direction of the rates from what recurrent connections, and the outputs, receive.
+def outputs_without(
+    cell: Cell,
+    weights: dict[str, Tensor],
+    inputs: np.ndarray,
+    *,
+    axis: np.ndarray | None = None,
+    course: np.ndarray | None = None,
+    readout: bool = True,
+    noise: float | None = 0.0,
+    seed: int = 0,
+) -> np.ndarray:
+    r"""Run a network in which units do not hear what others do along some axes, but the same in all trials.
 
     Parameters
     ----------
+    cell : Cell
+        The cell.
     weights : dict of str to Tensor
-        As in `neurocompare.recurrent.cells`.
-    axis : array of shape (n_units,) or (n_axes, n_units)
-        Directions in the space of rates, of any length.
+        Weights of one network.
+    inputs : array of shape (n_trials, n_times, n_inputs)
+        Inputs.
+    axis : array of shape (n_units,) or (n_axes, n_units), optional
+        Directions in the space of rates, of any length; by default none, and nothing is removed.
+    course : array of shape (n_times + 1, n_units), optional
+        Rates before the first step and after each, such as their mean over trials, whose projection is heard instead;
+        by default 0.
     readout : bool
-        Whether outputs lose it, too.
+        Whether outputs lose what is along the axes, too.
+    noise : float, optional
+        :math:`\sigma` of the recurrent noise; None for the cell's.
+    seed : int
+        Seed of the noise, which is that of `pulse`.
 
     Returns
     -------
-    dict of str to Tensor
-        New weights W (1 − Σ a aᵀ), with an orthonormal basis a. They need not obey Dale's law or a mask any more.
+    array of shape (n_trials, n_times, n_outputs)
+        Outputs.
     """
-    basis = torch.linalg.qr(torch.as_tensor(np.atleast_2d(axis).T.copy()).to(weights["output"].dtype))[0]
-    changed = ("recurrent", "output") if readout else ("recurrent",)
-    return weights | {name: weights[name] - (weights[name] @ basis) @ basis.T for name in changed}
+    dtype = weights["recurrent"].dtype
+    inputs = torch.as_tensor(np.asarray(inputs)).to(dtype)
+    n, steps = inputs.shape[:2]
+    directions = np.zeros((1, cell.units)) if axis is None else np.atleast_2d(axis)
+    basis = torch.as_tensor(np.linalg.svd(directions, full_matrices=False)[2] * directions.any()).to(dtype)
+    course = torch.zeros(steps + 1, cell.units) if course is None else torch.as_tensor(np.array(course))
+    constant = course.to(dtype) @ basis.T @ basis
+    heard = constant @ weights["recurrent"].T
+    changed = dict(weights, recurrent=weights["recurrent"] - weights["recurrent"] @ basis.T @ basis)
+    eta = _noise(cell, n, steps, noise, seed, dtype)
+    state = weights["initial"].to(dtype).expand(n, -1)
+    outputs = torch.empty(n, steps, cell.outputs, dtype=dtype)
+    gates = 2 * cell.units
+    with torch.no_grad():
+        for t in range(steps):
+            given = heard[t]
+            if cell.kind == "gru":
+                # What the candidate hears from units goes through the reset gate.
+                changed["recurrent_bias"] = weights["recurrent_bias"] + given[gates:]
+                given = torch.cat([given[:gates], torch.zeros(cell.units, dtype=dtype)])
+            changed["bias"] = weights["bias"] + given
+            state = cell.advance(changed, state, cell.drive(changed, inputs[:, t], None if eta is None else eta[:, t]))
+            rates = cell.rates(state)
+            if readout:
+                rates = rates - rates @ basis.T @ basis + constant[t + 1]
+            outputs[:, t] = cell.readout(weights, rates)
+    return outputs.numpy()
 
 
 def pulse(
     cell: Cell,
     weights: dict[str, Tensor],
     inputs: np.ndarray,
-    direction: np.ndarray,
+    pushes: np.ndarray,
     *,
     at: int,
+    scored: np.ndarray | None = None,
     output: int = 0,
     noise: float | None = 0.0,
     seed: int = 0,
@@ -119,10 +168,12 @@ def pulse(
         Weights of one network.
     inputs : array of shape (n_trials, n_times, n_inputs)
         Inputs.
-    direction : array of shape (n_states,) or (n_trials, n_states)
-        What is added to the state: an axis times the size of the pulse.
+    pushes : array of shape (n_pulses, n_states)
+        What is added to the state: axes times sizes. Each is tried in all trials.
     at : int
-        The pulse follows this many steps.
+        The pulses follow this many steps.
+    scored : array of shape (n_trials, n_times), optional
+        Weights of the steps that the output is averaged over; by default the last step counts.
     output : int
         The output that is looked at.
     noise : float, optional
@@ -133,44 +184,45 @@ def pulse(
     Returns
     -------
     Effect
-        The output with and without the pulse, and the change that the linearised network has.
+        The output with and without pulses, and the change that the linearised network has.
 
     Raises
     ------
     ValueError
-        If the pulse comes before the first step or after the last.
+        If the pulses come before the first step or after the last.
     """
     dtype = weights["recurrent"].dtype
     inputs = torch.as_tensor(np.asarray(inputs)).to(dtype)
     n, steps = inputs.shape[:2]
     if not 0 <= at < steps:
         raise ValueError(f"a pulse after {at} steps is not within a trial of {steps} steps")
-    push = torch.as_tensor(np.asarray(direction)).to(dtype).expand(n, -1)
-    deviation = cell.noise_per_step(noise)
-    generator = torch.Generator().manual_seed(seed)
-    state = weights["initial"].expand(n, -1)
-    pushed, tangent = state, torch.zeros_like(state)
-    course = torch.zeros(n, steps, dtype=dtype)
+    weight = torch.zeros(n, steps, dtype=dtype)
+    if scored is None:
+        weight[:, -1] = 1
+    else:
+        weight += torch.as_tensor(np.asarray(scored) / np.sum(scored, axis=1, keepdims=True)).to(dtype)
+    push = torch.as_tensor(np.asarray(pushes)).to(dtype)
+    eta = _noise(cell, n, steps, noise, seed, dtype)
 
-    def read(x: Tensor) -> Tensor:
-        return cell.readout(weights, cell.rates(x))[:, output]
+    def through(state: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor | float]:
+        """Run some steps, and sum up the scored outputs."""
+        total = 0.0
+        for t in range(start, stop):
+            drive = cell.drive(weights, inputs[:, t], None if eta is None else eta[:, t])
+            state = cell.advance(weights, state, drive)
+            if weight[:, t].any():
+                total = total + weight[:, t] * cell.readout(weights, cell.rates(state))[..., output]
+        return state, total
 
     with torch.no_grad():
-        for t in range(steps):
-            eta = deviation * torch.randn(n, cell.units, generator=generator, dtype=dtype) if deviation else None
-            if t == at:
-                pushed, tangent = state + push, push
-            # Before the pulse both states are one.
-            advanced = _step(cell, weights, inputs[:, t], eta)
-            if t >= at:
-                state, tangent = torch.func.jvp(advanced, (state,), (tangent,))
-                pushed = advanced(pushed)
-            else:
-                state = pushed = advanced(state)
-            course[:, t] = read(pushed) - read(state)
-        before, linear = torch.func.jvp(read, (state,), (tangent,))
-        after = read(pushed)
-    return Effect(before.numpy(), after.numpy(), linear.numpy(), course.numpy())
+        state, early = through(weights["initial"].to(dtype).expand(n, -1), 0, at)
+        _, after = through(state + push[:, None], at, steps)
+    state = state.detach().clone().requires_grad_(True)
+    _, before = through(state, at, steps)
+    (gradient,) = torch.autograd.grad(before.sum(), state)
+    state = state.detach()
+    parts = (before.detach() + early, after + early, push @ gradient.T, state)
+    return Effect(*(part.numpy() for part in parts))
 
 
 def readout_gradient(cell: Cell, weights: dict[str, Tensor], point: np.ndarray) -> np.ndarray:
@@ -194,16 +246,37 @@ def readout_gradient(cell: Cell, weights: dict[str, Tensor], point: np.ndarray) 
     return torch.func.jacrev(lambda x: cell.readout(weights, cell.rates(x)))(at).detach().numpy()
 
 
+def along_rates(cell: Cell, point: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """Return how rates change where the state moves along axes.
+
+    Parameters
+    ----------
+    cell : Cell
+        The cell.
+    point : array of shape (n_states,)
+        A state.
+    axes : array of shape (n_axes, n_states)
+        Directions of states.
+
+    Returns
+    -------
+    array of shape (n_axes, n_units)
+        Directions of rates.
+    """
+    at = torch.as_tensor(np.asarray(point, dtype=float))
+    return np.asarray(axes, dtype=float) @ torch.func.jacrev(cell.rates)(at).detach().numpy().T
+
+
 def selected(
     values: np.ndarray,
     left: np.ndarray,
     right: np.ndarray,
     gradient: np.ndarray,
-    direction: np.ndarray,
-    steps: int,
+    pushes: np.ndarray,
+    steps: np.ndarray,
     *,
     modes: int = 1,
-) -> float:
+) -> np.ndarray:
     """Predict the change of an output from the leading eigenvectors at a slow point.
 
     Parameters
@@ -216,21 +289,24 @@ def selected(
         Right eigenvectors in columns, biorthonormal to `left`.
     gradient : array of shape (n_states,)
         From `readout_gradient`.
-    direction : array of shape (n_states,)
-        The pulse.
-    steps : int
-        Steps after it.
+    pushes : array of shape (n_pulses, n_states)
+        The pulses.
+    steps : array of int of shape (n_scored,)
+        Numbers of steps after which the output is read; the changes are averaged.
     modes : int
         Eigenvectors that are taken: 1 for a line attractor and its selection vector; both of a complex pair.
 
     Returns
     -------
-    float
-        Σ λⁿ (g · r) (l · p).
+    array of shape (n_pulses,)
+        Σ λᵏ (g · r) (l · p).
     """
-    terms = (values[:modes] ** steps) * (gradient @ right[:, :modes]) * (left[:modes] @ direction)
-    return float(np.real(terms.sum()))
+    kept = (values[:modes] ** np.atleast_1d(steps)[:, None]).mean(0)
+    return np.real((np.asarray(pushes) @ left[:modes].T) @ (kept * (gradient @ right[:, :modes])))
 
 
-def _step(cell: Cell, weights: dict[str, Tensor], inputs: Tensor, eta: Tensor | None):
-    return lambda state: cell.step(weights, state, inputs, eta)
+def _noise(cell: Cell, n: int, steps: int, noise: float | None, seed: int, dtype: torch.dtype) -> Tensor | None:
+    """Draw the noise of trials (n, steps, n_units); None if there is none."""
+    deviation = cell.noise_per_step(noise)
+    generator = torch.Generator().manual_seed(seed)
+    return deviation * torch.randn(n, steps, cell.units, generator=generator, dtype=dtype) if deviation else None

@@ -7,10 +7,16 @@ equal spectra.
 
 Networks of unequal sizes: the eigenvalues of each are repeated up to the least common multiple of both numbers, which
 is the same problem. Networks whose dynamics fill a part of their space only have many eigenvalues in one place (of
-leaky units, 1 − α); the slow modes, which tell computations apart, are compared by `leading` of them.
+leaky units, 1 − α); the slow modes, which tell computations apart, are compared by giving only the leading eigenvalues.
 
 Points of two networks are matched by what they are — fixed or slow, and their number of unstable dimensions — and among
 alike ones so that the sum of the distances is least.
+
+Dynamical similarity analysis (Ostrow et al. 2023, NeurIPS) compares linear maps fitted to trajectories. Its library,
+dsa-metric 2.0.2, installs beside our versions of NumPy and PyTorch with twelve more packages, and is not used: its
+Wasserstein score is the mean squared cost of the same transport of the same spectra, and its angular score, which
+optimises a rotation, did not return to 0 for rotated copies of a random map of 8 states (0.10 to 0.45 rad after 3,000
+steps).
 """
 
 from math import gcd
@@ -22,15 +28,13 @@ LARGEST = 2000
 """Repeated eigenvalues, at most."""
 
 
-def distance(first: np.ndarray, second: np.ndarray, *, leading: int | None = None) -> float:
+def distance(first: np.ndarray, second: np.ndarray) -> float:
     """Compute the Wasserstein distance between two spectra.
 
     Parameters
     ----------
     first, second : complex arrays of shape (n,), (m,)
         Eigenvalues, both per step or both per second: of maps with unequal steps `rates` makes them comparable.
-    leading : int, optional
-        Only so many of greatest magnitude of each (fewer if a network has fewer).
 
     Returns
     -------
@@ -42,13 +46,13 @@ def distance(first: np.ndarray, second: np.ndarray, *, leading: int | None = Non
     ValueError
         If a spectrum is empty, or the sizes have a least common multiple above 2000.
     """
-    first, second = (_leading(np.asarray(values, dtype=complex), leading) for values in (first, second))
+    first, second = np.asarray(first, dtype=complex), np.asarray(second, dtype=complex)
     n, m = len(first), len(second)
     if not n or not m:
         raise ValueError("a spectrum has no eigenvalues")
     common = n * m // gcd(n, m)
     if common > LARGEST:
-        raise ValueError(f"spectra of {n} and {m} eigenvalues are compared by 'leading' ones of them")
+        raise ValueError(f"spectra of {n} and {m} eigenvalues are compared by leading ones of them")
     cost = np.abs(np.repeat(first, common // n)[:, None] - np.repeat(second, common // m))
     return float(cost[linear_sum_assignment(cost)].mean())
 
@@ -76,7 +80,7 @@ def rates(eigenvalues: np.ndarray, dt: float, *, slowest: float = 1e-6) -> np.nd
 
 
 def match(
-    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], *, leading: int | None = None
+    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Match the points of two networks.
 
@@ -84,8 +88,6 @@ def match(
     ----------
     first, second : tuples of two arrays of shape (n_points,) and (n_points, n)
         What each point is — only points with equal entries are matched — and its eigenvalues.
-    leading : int, optional
-        As in `distance`.
 
     Returns
     -------
@@ -100,14 +102,10 @@ def match(
     pairs, distances = [], []
     for kind in np.unique(kinds):
         rows, columns = np.flatnonzero(kinds == kind), np.flatnonzero(others == kind)
-        cost = np.array([[distance(first[1][i], second[1][j], leading=leading) for j in columns] for i in rows])
+        cost = np.array([[distance(first[1][i], second[1][j]) for j in columns] for i in rows])
         if cost.size:
             chosen = linear_sum_assignment(cost)
             pairs += zip(rows[chosen[0]], columns[chosen[1]], strict=True)
             distances += cost[chosen].tolist()
     unmatched = len(kinds) + len(others) - 2 * len(pairs)
     return np.array(pairs, dtype=int).reshape(-1, 2), np.array(distances), unmatched
-
-
-def _leading(values: np.ndarray, number: int | None) -> np.ndarray:
-    return values if number is None else values[np.argsort(-np.abs(values), kind="stable")[:number]]

@@ -33,23 +33,6 @@ def drawn(trained: Trained, n: int, *, seed: int) -> tuple[Trials, running.Run]:
     return trials, running.run(trained, trials, seed=seed)
 
 
-def of_trials(trained: Trained, n: int, *, seed: int) -> list[np.ndarray]:
-    """Return the states of `drawn`, of each trial as long as it is.
-
-    Parameters
-    ----------
-    trained, n, seed
-        As in `drawn`.
-
-    Returns
-    -------
-    list of arrays of shape (T, S)
-        One of each trial.
-    """
-    trials, found = drawn(trained, n, seed=seed)
-    return [course[:length] for course, length in zip(found.states, trials.length, strict=True)]
-
-
 def maps(trained: Trained) -> tuple[Step, Step]:
     """Return the step of a network without noise, in double and in single precision.
 

@@ -4,14 +4,18 @@ The search is in `neurocompare.dynamics.fixed_points`; it starts from states on 
 task. How complete it is shows in three ways: how often each point was found, the share of starts that led to points
 that no other start led to (an estimate of the share that would lead to points not found yet), and the sum of
 sign det(I − J) over the fixed points, which is +1 if none is missing and the dynamics are confined.
+
+Flow fields are of the plane of two axes through the mean of the points of an input: the axis along which states at the
+end of trials differ by choice, where the task has two choices, and the first principal component of what is orthogonal
+to it, of the trials with this input; or else both are principal components.
 """
 
 import numpy as np
 import xarray as xr
 
 from neurocompare import tasks
-from neurocompare.description.rows import options_of, row
-from neurocompare.dynamics import fixed_points, states
+from neurocompare.description.rows import median, options_of, row
+from neurocompare.dynamics import courses, fixed_points, flow, states
 
 DESCRIPTIONS = {
     "fixed-points": {
@@ -27,6 +31,18 @@ TRIALS = 64
 STARTS = 256
 DIMENSIONS = 3
 """Principal components of the trajectories that points are drawn in."""
+
+FLOWS = 4
+"""Inputs whose flow is drawn, at most."""
+
+GRID = 25
+"""Points along each axis of a flow field."""
+
+SHOWN = 20
+"""Trajectories that are drawn among points."""
+
+BESIDE = 8
+"""Trajectories that are drawn in each flow field."""
 
 
 def describe_network(trained, trials: xr.DataArray, description_id: str, *, seed: int) -> tuple[list[dict], xr.Dataset]:
@@ -50,9 +66,10 @@ def describe_network(trained, trials: xr.DataArray, description_id: str, *, seed
         their number), ``slow points``, ``greatest q of fixed points``, ``index sum``, ``fewest starts to a fixed
         point``, ``starts to points found once`` (a share), ``rejected starts`` by reason, ``states still moving``
         after the free run; and for each fixed point whose leading eigenvalues are a pair, ``frequency of leading
-        pair`` in Hz and ``growth of leading pair`` in 1/s.
+        pair`` in Hz and ``growth of leading pair`` in 1/s. ``speed of slow points``, the greatest, in 1/s, beside the
+        median ``speed of states``, with their noise, in each part of the trials.
     details : Dataset
-        Points and trajectories in the leading principal components of the states, with eigenvalues.
+        Points and trajectories in the leading principal components of the states, with eigenvalues; flow fields.
 
     Raises
     ------
@@ -63,9 +80,9 @@ def describe_network(trained, trials: xr.DataArray, description_id: str, *, seed
     cell = trained.cell
     module = tasks.load(trained.definition.task)
     inputs = module.static(**trained.definition.options)
-    courses = states.of_trials(trained, TRIALS, seed=seed)
+    shown, run = states.drawn(trained, TRIALS, seed=seed)
     rng = np.random.default_rng(seed)
-    flat = np.concatenate(courses)
+    flat = np.concatenate(_paths(shown, run))
     starts = flat[rng.choice(len(flat), min(STARTS, len(flat)), replace=False)]
     step, fast = states.maps(trained)
     found = fixed_points.find_each(
@@ -78,7 +95,23 @@ def describe_network(trained, trials: xr.DataArray, description_id: str, *, seed
     rows = []
     for name, points in zip(inputs, found, strict=True):
         rows += _rows(states.condition(name), points, cell.dt, size)
-    return rows, _details(list(inputs), found, courses)
+    for epoch in shown.epochs:
+        moving = [
+            courses.speed(path, cell.dt)[part[: len(path)]]
+            for path, part in zip(_paths(shown, run), shown.during(epoch), strict=True)
+            if len(path) > 1
+        ]
+        value = median(np.concatenate(moving))
+        if np.isfinite(value):
+            rows.append(row("speed of states", value, unit="1/s", condition=f"epoch={epoch}", **size))
+    details = _details(list(inputs), found, _paths(shown, run))
+    details = details.assign(_flows(trained, inputs, found, shown, run, step))
+    return rows, details.assign_attrs(dt=cell.dt)
+
+
+def _paths(shown, run) -> list[np.ndarray]:
+    """States (T, n_states) of each trial, as long as it is."""
+    return [path[:length] for path, length in zip(run.states, shown.length, strict=True)]
 
 
 def _rows(condition: str, found: fixed_points.FixedPoints, dt: float, size: dict) -> list[dict]:
@@ -95,6 +128,8 @@ def _rows(condition: str, found: fixed_points.FixedPoints, dt: float, size: dict
         "states still moving": found.moving,
     }
     rows = [row(quantity, value, condition=condition, **size) for quantity, value in values.items()]
+    fastest = np.sqrt(2 * found.q[~fixed].max()) / dt if (~fixed).any() else np.nan
+    rows.append(row("speed of slow points", fastest, unit="1/s", condition=condition, **size))
     for dimensions, count in zip(*np.unique(unstable[fixed], return_counts=True), strict=True):
         told = f"{condition};unstable={dimensions}"
         rows.append(row("fixed points with unstable dimensions", count, condition=told, **size))
@@ -108,17 +143,17 @@ def _rows(condition: str, found: fixed_points.FixedPoints, dt: float, size: dict
     return rows
 
 
-def _details(names: list[str], found: list, courses: list[np.ndarray]) -> xr.Dataset:
+def _details(names: list[str], found: list, paths: list[np.ndarray]) -> xr.Dataset:
     """Points of all inputs one below the other, and some trajectories."""
-    flat = np.concatenate(courses)
+    flat = np.concatenate(paths)
     centre = flat.mean(0)
     _, spread, axes = np.linalg.svd(flat - centre, full_matrices=False)
     axes = axes[:DIMENSIONS]
-    shown = courses[:20]
+    shown = paths[:SHOWN]
     longest = max(map(len, shown))
     drawn = np.full((len(shown), longest, len(axes)), np.nan)
-    for k, course in enumerate(shown):
-        drawn[k, : len(course)] = (course - centre) @ axes.T
+    for k, path in enumerate(shown):
+        drawn[k, : len(path)] = (path - centre) @ axes.T
     points = np.concatenate([part.points for part in found])
     values = np.concatenate([part.eigenvalues for part in found])
     component = np.arange(1, len(axes) + 1)
@@ -137,3 +172,79 @@ def _details(names: list[str], found: list, courses: list[np.ndarray]) -> xr.Dat
         },
         coords={"component": component},
     )
+
+
+def _flows(trained, inputs: dict, found: list, shown, run, step) -> dict:
+    """Flow fields of the first inputs, with the points and some trajectories in the same planes."""
+    if run.states.shape[2] < 2:
+        return {}
+    every = np.concatenate(_paths(shown, run))
+    centre, choice = every.mean(0), _choice(trained, shown, run)
+    names = list(inputs)[:FLOWS]
+    longest = run.states.shape[1]
+    grids, velocity, speed, inside = np.empty((2, len(names), GRID)), [], [], []
+    points = np.full((sum(len(part.points) for part in found), 2), np.nan)
+    trajectory = np.full((len(names), BESIDE, longest, 2), np.nan)
+    first = 0
+    for k, name in enumerate(names):
+        own = points[first : first + len(found[k].points)]
+        first += len(own)
+        paths = [_paths(shown, run)[trial] for trial in _trials_of(name, shown)]
+        flat = np.concatenate(paths) - centre
+        axes = np.empty((2, flat.shape[1]))
+        axes[0] = _component(flat) if choice is None else choice
+        axes[1] = _component(flat, beside=axes[0])
+        own[:] = (found[k].points - centre) @ axes.T
+        for trial, path in enumerate(paths[:BESIDE]):
+            trajectory[k, trial, : len(path)] = (path - centre) @ axes.T
+        both = np.concatenate([flat @ axes.T, own])
+        low, high = both.min(0), both.max(0)
+        edge = 0.05 * np.maximum(high - low, 1e-6)
+        grids[:, k] = np.linspace(low - edge, high + edge, GRID).T
+        # Off the plane, the field is that at the points.
+        origin = found[k].points.mean(0) - centre if len(own) else flat.mean(0)
+        origin = centre + origin - axes.T @ (axes @ origin)
+        field = flow.field(step, inputs[name], origin, axes, grids[0, k], grids[1, k], dt=trained.cell.dt)
+        velocity.append(field.velocity)
+        speed.append(field.speed)
+        inside.append(np.nanmedian(field.inside))
+    return {
+        "flow_input": ("flow", names),
+        "flow_axis": "PC 1" if choice is None else "choice axis",
+        "flow_x": (("flow", "column"), grids[0]),
+        "flow_y": (("flow", "row"), grids[1]),
+        "flow_velocity": (("flow", "row", "column", "direction"), np.stack(velocity)),
+        "flow_speed": (("flow", "row", "column"), np.stack(speed)),
+        "flow_inside": ("flow", inside),
+        "flow_point": (("point", "direction"), points),
+        "flow_trajectory": (("flow", "shown", "flow_step", "direction"), trajectory),
+    }
+
+
+def _choice(trained, shown, run) -> np.ndarray | None:
+    """Direction from one choice to the other at the end of trials, of length 1; None if there are not two choices."""
+    made = tasks.load(trained.definition.task).performance(run.outputs, shown).get("choice")
+    if made is None or set(np.unique(made[np.isfinite(made)])) != {-1.0, 1.0}:
+        return None
+    last = run.states[np.arange(len(shown)), shown.length - 1].astype(float)
+    axis = last[made == 1].mean(0) - last[made == -1].mean(0)
+    return axis / np.linalg.norm(axis) if axis.any() else None
+
+
+def _trials_of(name: str, shown) -> np.ndarray:
+    """Numbers of the trials that an input held still belongs to; all if its name says none."""
+    key, _, value = name.partition("=")
+    mine = np.flatnonzero(shown.conditions[key].astype(str) == value) if key in shown.conditions else np.array([])
+    return mine if mine.size else np.arange(len(shown))
+
+
+def _component(flat: np.ndarray, beside: np.ndarray | None = None) -> np.ndarray:
+    """First principal component of states (n, n_states), of length 1; perhaps of what is orthogonal to an axis."""
+    flat = flat - flat.mean(0)
+    if beside is None:
+        return np.linalg.svd(flat, full_matrices=False)[2][0]
+    left = flat - np.outer(flat @ beside, beside)
+    if np.linalg.norm(left) < 1e-6 * np.linalg.norm(flat):
+        # States move along a line: any direction is as good.
+        return np.linalg.svd(beside[None])[2][1]
+    return np.linalg.svd(left, full_matrices=False)[2][0]

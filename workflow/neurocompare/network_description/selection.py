@@ -1,26 +1,19 @@
 """How a network selects the relevant evidence: line attractors and selection vectors (Mante, Sussillo et al. 2013).
 
-For each context, states on trajectories relax under the context alone, and descend on q for a few steps more. There
-they are on a chain of slow points; a longer descent would let them slide along it to its one or three fixed points.
-The slowest point of each of seven equal stretches of the chain is linearised (`neurocompare.dynamics.selection`).
+The slow points of each context form a chain (`neurocompare.dynamics.chains`), of which up to seven are linearised
+(`neurocompare.dynamics.selection`).
 
 The choice axis is the coefficient of choice in a regression of the states at the end of the trial, when the choice is
 read and inputs have decayed, on choice, motion, color and context, over trials with noise. What pulses come to is also
 given along the gradient of the output, which need not be the direction in which states differ by choice.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
-import torch
 import xarray as xr
-from scipy.spatial.distance import cdist
 
 from neurocompare import tasks
 from neurocompare.description.rows import median, options_of, row
-from neurocompare.dynamics import linear, perturbation, selection, states
-from neurocompare.dynamics.descent import descend, distinct, squared_speed
-from neurocompare.errors import UserError
+from neurocompare.dynamics import chains, selection
 
 DESCRIPTIONS = {
     "selection": {
@@ -32,50 +25,7 @@ DESCRIPTIONS = {
 }
 """The only id."""
 
-TASK = "context_integration"
 TRIALS = 300
-STARTS = 400
-RELAXATION = 0.4
-"""Seconds that states run freely under the context alone: what is fast decays, and nothing moves far along the line."""
-
-DESCENT = 10
-"""Steps of the descent after that, too few to slide along the line."""
-
-POINTS = 7
-PULSE = 0.4
-"""Seconds for which a pulse is followed: 20 steps of 20 ms."""
-
-MERGE = 0.02
-"""Points so close together are one: a share of the spread of the states."""
-
-SLOW = 0.5
-"""Points that move less are slow: a share of the spread in a second."""
-
-
-@dataclass(frozen=True, eq=False)
-class Chain:
-    """Slow points of one context, along the choice axis.
-
-    Attributes
-    ----------
-    points : array of shape (n_points, n_states)
-        All of them.
-    speed : array of shape (n_points,)
-        |F(x) − x|.
-    chosen : array of int of shape (n_chosen,)
-        Those that are linearised, at most 7.
-    jacobians, inputs : arrays of shape (n_chosen, n_states, n_states), (n_chosen, n_states, n_inputs)
-        ∂F/∂x and ∂F/∂u there.
-    selection : Selection
-        Of those.
-    """
-
-    points: np.ndarray
-    speed: np.ndarray
-    chosen: np.ndarray
-    jacobians: np.ndarray
-    inputs: np.ndarray
-    selection: selection.Selection
 
 
 def describe_network(trained, trials: xr.DataArray, description_id: str, *, seed: int) -> tuple[list[dict], xr.Dataset]:
@@ -112,23 +62,7 @@ def describe_network(trained, trials: xr.DataArray, description_id: str, *, seed
         If the network is for another task, or has one context, or no slow points are found.
     """
     options_of(description_id, {})
-    if trained.definition.task != TASK:
-        raise UserError(
-            f"{description_id} needs a network for task '{TASK}'; this one is for '{trained.definition.task}'"
-        )
-    static = tasks.load(TASK).static(**trained.definition.options)
-    contexts = [name.partition("=")[2] for name in static]
-    if len(contexts) < 2:
-        raise UserError(f"{description_id} needs both contexts; option contexts of task '{TASK}' has {contexts}")
-    shown, run = states.drawn(trained, TRIALS, seed=seed)
-    axes = _axes(shown, run)
-    found = {}
-    for name in contexts:
-        flat = run.states[valid(shown) & (shown.conditions["context"] == name)[:, None]]
-        chain = _chain(trained, flat, static[f"context={name}"], axes[0], seed)
-        if chain is None:
-            raise UserError(f"{description_id}: no slow points in context {name}; this network does not integrate")
-        found[name] = chain
+    shown, run, axes, found = chains.of_contexts(trained, TRIALS, name=description_id, seed=seed)
     size = {"n_units": trained.cell.units, "n_trials": TRIALS}
     rows = []
     for name, chain in found.items():
@@ -136,69 +70,13 @@ def describe_network(trained, trials: xr.DataArray, description_id: str, *, seed
     return rows + _between(found, size), _details(found, axes, shown, run)
 
 
-def _axes(shown, run) -> np.ndarray:
-    """Orthonormal axes (3, n_states) of choice, motion and color, in this order: regression coefficients of states."""
-    evidence = shown.during("stimulus")
-    late = run.states[np.arange(len(run.states)), shown.length - 1]
-    early = evidence & (np.cumsum(evidence, 1) <= evidence.sum(1, keepdims=True) / 2)
-    early = np.einsum("nts,nt->ns", run.states, early / early.sum(1, keepdims=True))
-    choice = tasks.load(TASK).performance(run.outputs, shown)["choice"]
-    conditions = [np.nan_to_num(choice), shown.conditions["motion"], shown.conditions["color"]]
-    design = np.stack([np.ones(len(late)), *conditions, shown.conditions["context"] == "motion"], 1).astype(float)
-    fit = np.linalg.pinv(design)
-    coefficients = np.stack([(fit @ late)[1], (fit @ early)[2], (fit @ early)[3]], 1)
-    axes, triangle = np.linalg.qr(coefficients)
-    return (axes * np.sign(np.diag(triangle))).T
-
-
-def valid(shown) -> np.ndarray:
-    """Which steps (n, T) belong to their trial, and are not what fills up the array."""
-    return np.arange(len(shown.time)) < shown.length[:, None]
-
-
-def _chain(trained, flat: np.ndarray, static: np.ndarray, choice: np.ndarray, seed: int) -> Chain | None:
-    """Find the slow points of one context; None if there are none."""
-    precise, fast = states.maps(trained)
-    rng = np.random.default_rng(seed)
-    starts = flat[rng.choice(len(flat), min(STARTS, len(flat)), replace=False)]
-    spread = np.sqrt(((flat - flat.mean(0)) ** 2).sum(1).mean())
-    x = torch.as_tensor(starts, dtype=torch.float32)
-    u = torch.as_tensor(static, dtype=torch.float32).expand(len(x), -1)
-    dt = trained.cell.dt
-    with torch.no_grad():
-        for _ in range(round(RELAXATION / dt)):
-            x = fast(x, u)
-    x = descend(fast, x, u, steps=DESCENT, longest=torch.tensor(0.1 * spread)).double()
-    speed = (2 * squared_speed(precise, x, u.double())).sqrt().numpy()
-    slow = np.flatnonzero(np.isfinite(speed) & (speed <= SLOW * dt * spread))
-    near = cdist(x[slow].numpy(), flat).min(1, initial=np.inf) <= spread
-    slow = slow[near]
-    if not len(slow):
-        return None
-    slow = slow[np.unique(distinct(x[slow].numpy(), MERGE * spread, speed[slow]))]
-    slow = slow[np.argsort(x[slow].numpy() @ choice)]
-    points, u = x[slow], u[: len(slow)].double()
-    chosen = _spaced(points.numpy() @ choice, speed[slow])
-    jacobians = linear.jacobians(precise, points[chosen], u[chosen]).numpy()
-    inputs = linear.input_jacobians(precise, points[chosen], u[chosen]).numpy()
-    found = selection.select(jacobians, inputs, choice, steps=round(PULSE / dt))
-    return Chain(points.numpy(), speed[slow], chosen, jacobians, inputs, found)
-
-
-def _spaced(along: np.ndarray, speed: np.ndarray) -> np.ndarray:
-    """Numbers of the slowest point in each of 7 bins of equal width along the choice axis, if there is one."""
-    edges = np.linspace(along.min(), along.max(), POINTS + 1)
-    bins = np.clip(np.digitize(along, edges) - 1, 0, POINTS - 1)
-    return np.array([np.flatnonzero(bins == k)[speed[bins == k].argmin()] for k in np.unique(bins)])
-
-
-def _rows(trained, context: str, chain: Chain, choice: np.ndarray, size: dict) -> list[dict]:
+def _rows(trained, context: str, chain: chains.Chain, choice: np.ndarray, size: dict) -> list[dict]:
     """Rows of one context."""
     found, dt = chain.selection, trained.cell.dt
     size = size | {"n_stimuli": len(chain.chosen)}
     told = f"context={context}"
     magnitude = np.abs(found.leading)
-    output = _output_axes(trained, chain.points[chain.chosen])
+    output = chains.output_axes(trained, chain.points[chain.chosen])
     rows = [
         row("slow points", len(chain.points), condition=told, **size),
         row("leading eigenvalue", median(magnitude), condition=told, **size),
@@ -209,7 +87,7 @@ def _rows(trained, context: str, chain: Chain, choice: np.ndarray, size: dict) -
         row("cosine of line and choice axis", _along(found.plane, choice), condition=told, **size),
         row("cosine of line and output", _along(found.plane, output), condition=told, **size),
     ]
-    names = tasks.load(TASK).INPUTS[:2]
+    names = tasks.load(chains.TASK).INPUTS[:2]
     for k, name in enumerate(names):
         b = chain.inputs[:, :, k]
         told = f"context={context};input={name}"
@@ -234,7 +112,7 @@ def _rows(trained, context: str, chain: Chain, choice: np.ndarray, size: dict) -
         ratio = value[:, relevant] / np.maximum(value[:, irrelevant], 1e-300)
         rows.append(row(f"selectivity by {quantity}", median(ratio), condition=told, **size))
     # The gradient of an output can vanish at a point, so that these are ratios of means and not means of ratios.
-    ahead = np.linalg.matrix_power(chain.jacobians, round(PULSE / dt)) @ chain.inputs
+    ahead = np.linalg.matrix_power(chain.jacobians, round(chains.PULSE / dt)) @ chain.inputs
     later = {"choice axis": found.later, "output": np.einsum("ps,psi->pi", output, ahead)}
     for along, value in later.items():
         mean = np.abs(value).mean(0)
@@ -250,13 +128,7 @@ def _along(plane: np.ndarray, axis: np.ndarray) -> float:
     return median(np.linalg.norm(products, axis=1))
 
 
-def _output_axes(trained, points: np.ndarray) -> np.ndarray:
-    """Gradient of the output with respect to the state (n_points, n_states)."""
-    weights = {name: tensor.detach().double() for name, tensor in trained.weights.items()}
-    return np.stack([perturbation.readout_gradient(trained.cell, weights, point)[0] for point in points])
-
-
-def _between(found: dict[str, Chain], size: dict) -> list[dict]:
+def _between(found: dict[str, chains.Chain], size: dict) -> list[dict]:
     """Rows of what changes between contexts, over points in the order of the choice axis."""
     first, second = found.values()
     n = min(len(first.chosen), len(second.chosen))
@@ -266,7 +138,7 @@ def _between(found: dict[str, Chain], size: dict) -> list[dict]:
     by_vector, by_input = selection.modulations(vectors, inputs)
     rows = []
     size = size | {"n_stimuli": n}
-    for k, name in enumerate(tasks.load(TASK).INPUTS[:2]):
+    for k, name in enumerate(tasks.load(chains.TASK).INPUTS[:2]):
         # Towards the context in which the input is relevant.
         sign = 1 if name == next(iter(found)) else -1
         parts = {
@@ -278,12 +150,12 @@ def _between(found: dict[str, Chain], size: dict) -> list[dict]:
     return rows
 
 
-def _details(found: dict[str, Chain], axes: np.ndarray, shown, run) -> xr.Dataset:
+def _details(found: dict[str, chains.Chain], axes: np.ndarray, shown, run) -> xr.Dataset:
     """Chains, lines and mean trajectories on the axes of choice, motion and color."""
     names = list(found)
     most = max(len(chain.points) for chain in found.values())
     chosen = max(len(chain.chosen) for chain in found.values())
-    centre = run.states[valid(shown)].mean(0)
+    centre = run.states[chains.valid(shown)].mean(0)
     position, speed = np.full((2, most, 3), np.nan), np.full((2, most), np.nan)
     line, vector = np.full((2, chosen, 3), np.nan), np.full((2, chosen, 3), np.nan)
     at, leading = np.full((2, chosen), -1), np.full((2, chosen), np.nan + 0j)
@@ -311,7 +183,7 @@ def _details(found: dict[str, Chain], axes: np.ndarray, shown, run) -> xr.Datase
 
 def _means(names: list[str], axes: np.ndarray, centre: np.ndarray, shown, run) -> tuple[np.ndarray, np.ndarray]:
     """Mean trajectories (context, level, time, axis) by the sign and strength of the relevant evidence."""
-    projected = np.where(valid(shown)[..., None], (run.states - centre) @ axes.T, np.nan)
+    projected = np.where(chains.valid(shown)[..., None], (run.states - centre) @ axes.T, np.nan)
     relevant = np.where(shown.conditions["context"] == "motion", shown.conditions["motion"], shown.conditions["color"])
     strength = np.abs(relevant)
     distinct_ones = np.unique(strength)
@@ -323,6 +195,6 @@ def _means(names: list[str], axes: np.ndarray, centre: np.ndarray, shown, run) -
         for k, label in enumerate(labels):
             own = (shown.conditions["context"] == name) & (level == label)
             # Steps that no trial has are NaN.
-            held = valid(shown)[own].any(0)
+            held = chains.valid(shown)[own].any(0)
             courses[c, k, held] = np.nanmean(projected[own][:, held], axis=0) if own.any() else np.nan
     return courses, labels
