@@ -42,7 +42,7 @@ def test_it_makes_what_it_promises(finished):
     drawn = {path.stem for path in (finished / "results/draw" / STUDY).glob("*.svg")}
     assert drawn == set(study["figures"])
     tables = {path.stem for path in (finished / "results/tables" / STUDY).glob("*.tsv")}
-    assert tables == {"scores", "descriptions", "contrasts", "warnings", "lags"}
+    assert tables == {"scores", "descriptions", "contrasts", "warnings", "lags", "spectra", "bounds"}
     for seed in (0, 1):
         assert (finished / f"results/train/mante2013_quick/seed-{seed}.checkpoints.safetensors").is_file()
         assert not (finished / f"results/train/mante2013_quick/seed-{seed}.resume").exists()
@@ -72,3 +72,24 @@ def test_recordings_and_networks_are_scored_over_conditions_and_times(finished):
     assert not whole[~untrained]["status"].str.contains("all_trials").any()
     lags = pd.read_csv(finished / f"results/tables/{STUDY}/lags.tsv", sep="\t")
     assert len(lags) == 2 * 2 * 25
+
+
+def test_bounds_are_reported_and_none_has_to_be_met(finished):
+    study = catalogue.load(TOP / "config", TOP / "workflow/schemas").study(STUDY)
+    rows = pd.read_csv(finished / f"results/tables/{STUDY}/bounds.tsv", sep="\t", keep_default_na=False)
+    described = pd.read_csv(finished / f"results/tables/{STUDY}/descriptions.tsv", sep="\t")
+    for bound in study["bounds"]:
+        mine = rows[(rows["description"] == bound["description"]) & (rows["quantity"] == bound["quantity"])]
+        values = described[described["quantity"] == bound["quantity"]].set_index(["recording", "condition"])["value"]
+        # Each seed as a whole, or in both contexts.
+        assert len(mine) == (2 if "below" in bound["quantity"] else 4)
+        assert set(mine["recording"]) == {f"{STUDY}-seed=0", f"{STUDY}-seed=1"}
+        for row in mine.to_dict("records"):
+            value = values.loc[row["recording"], row["condition"]]
+            if np.isnan(value):
+                assert (row["met"], row["value"], row["status"]) == ("", "", "undefined")
+                continue
+            kept = bound.get("at_least", -np.inf) <= value <= bound.get("at_most", np.inf)
+            assert row["met"] == ("yes" if kept else "no") and float(row["value"]) == value
+    log = (finished / f"results/logs/compare_bounds/{STUDY}.log").read_text()
+    assert log == f"{STUDY}: {(rows['met'] == 'yes').sum()} of {len(rows)} bounds are met\n"

@@ -7,6 +7,7 @@ import ast
 from pathlib import Path
 
 from neurocompare import tasks
+from neurocompare.bound_checks import bounds_of
 from neurocompare.course_checks import (
     TASK_VARIABLES,
     check_course,
@@ -52,6 +53,8 @@ DRAWN = {
     "generalisation": "generalisation",
     "fixed_points": "fixed",
     "selection": "selection",
+    "spectra": "fixed",
+    "perturbation": "perturbation",
     "tdr": "tdr",
 }
 """The first word of the descriptions that a figure is drawn from, or several of them, joined by ``|``."""
@@ -227,6 +230,7 @@ def _check_study(catalogue, name: str) -> None:
         if control is not None:
             catalogue.network(control)
     _check_descriptions(catalogue, name, study)
+    bounds_of(catalogue, name)
     for recovery in study["recoveries"]:
         _require("recovery", recovery, catalogue.recoveries)
     for encoding in study["encodings"]:

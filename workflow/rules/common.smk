@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 
-from neurocompare import catalogue, identifiers, yamlfiles
+from neurocompare import bound_checks, catalogue, identifiers, yamlfiles
 from neurocompare.digest import code_digest
 from neurocompare.errors import UserError, unknown
 from neurocompare.identifiers import DESCRIPTION_PACKAGES, PACKAGE, module_of

@@ -22,7 +22,7 @@ def recurrent_entry(wildcards):
 def task_entry(wildcards):
     """The task of a network, without its title."""
     task = CATALOGUE.tasks[CATALOGUE.network(wildcards.network)["task"]]
-    optional = {key: task[key] for key in ("window", "bin_width") if key in task}
+    optional = {key: task[key] for key in ("align", "window", "bin_width") if key in task}
     return {key: task.get(key, {}) for key in ("task", "options", "test")} | optional
 
 
@@ -90,3 +90,12 @@ def fixed_points_details(wildcards):
 
 def selection_details(wildcards):
     return first_seeds(details_of(wildcards.study, "selection"))
+
+
+def perturbation_details(wildcards):
+    return first_seeds(details_of(wildcards.study, "perturbation"))
+
+
+def spectra_details(wildcards):
+    """Those of all seeds."""
+    return details_of(wildcards.study, "fixed")

@@ -12,12 +12,17 @@ def summaries_of(study):
     found = CATALOGUE.study(study)
     names = ["warnings"] if found["measures"] and found["networks"] else []
     names += ["multiverse"] if "conclusion" in found else []
-    names += [name for name in ("sizes", "lags") if name in found["figures"]]
+    names += ["bounds"] if "bounds" in found else []
+    names += [name for name in ("sizes", "lags", "spectra") if name in found["figures"]]
     return contrasts_of(study) + [f"results/tables/{study}/{name}.tsv" for name in names]
 
 
 def conclusion(wildcards):
     return CATALOGUE.study(wildcards.study).get("conclusion", {})
+
+
+def study_bounds(wildcards):
+    return bound_checks.bounds_of(CATALOGUE, wildcards.study)
 
 
 def alternatives(wildcards):

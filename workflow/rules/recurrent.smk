@@ -67,3 +67,24 @@ rule run_trials:
         code=run_code,
     script:
         "../scripts/run_trials.py"
+
+
+rule compare_spectra:
+    input:
+        details=spectra_details,
+    output:
+        table=report(
+            "results/tables/{study}/spectra.tsv",
+            caption="../report/spectra_table.rst",
+            category="Tables",
+            labels={"study": "{study}", "table": "spectra"},
+        ),
+    log:
+        "results/logs/compare_spectra/{study}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=code("compare_spectra"),
+    script:
+        "../scripts/compare_spectra.py"

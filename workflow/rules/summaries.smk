@@ -43,3 +43,25 @@ rule summarise_multiverse:
         code=code("summarise_multiverse"),
     script:
         "../scripts/summarise_multiverse.py"
+
+
+rule compare_bounds:
+    input:
+        descriptions="results/tables/{study}/descriptions.tsv",
+    output:
+        table=report(
+            "results/tables/{study}/bounds.tsv",
+            caption="../report/bounds.rst",
+            category="Tables",
+            labels={"study": "{study}", "table": "bounds"},
+        ),
+    log:
+        "results/logs/compare_bounds/{study}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        bounds=study_bounds,
+        code=code("compare_bounds"),
+    script:
+        "../scripts/compare_bounds.py"
