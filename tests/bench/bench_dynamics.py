@@ -25,7 +25,7 @@ CELLS = {
     "vanilla tanh": {"kind": "vanilla", "time_constant": 0.02},
 }
 SIZES = {
-    "tiny": [("tanh", 16, 2, 5, "")],
+    "tiny": [("vanilla tanh", 24, 1, 150, "")],
     "quick": [("tanh", 64, 1, 400, "")],
     "full": [
         ("tanh", 64, 3, 500, ""),

@@ -1,6 +1,7 @@
 """The benchmark itself: what it counts as met, what it fits, and that its parts still run, on tiny sizes."""
 
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,3 +88,20 @@ def test_ridge_is_compared_with_the_same_predictions_by_hand_on_tiny_sizes():
 def test_sweep_of_decoders_predicts_what_refits_predict():
     (row,) = importlib.import_module("bench_decoding").measure("tiny")
     assert row.value > 1 and "same predictions: 100.0%" in row.note
+
+
+def test_both_searches_find_all_points_of_a_tiny_flipflop():
+    (row,) = importlib.import_module("bench_dynamics").measure("tiny")
+    assert row.value > 1 and np.isfinite(row.value)
+    ours, theirs = re.fullmatch(r".*dimensions: \[(.*)\]; joint: (.*); [\d.]+ where .*", row.note).groups()
+    assert sum(map(int, ours.strip("[]").split(", "))) == 27
+    assert theirs.startswith("27 of 27")
+
+
+@pytest.mark.parametrize(("part", "rows"), [("tasks", 4), ("training", 3)])
+def test_what_is_timed_of_recurrent_networks_is_the_same_both_ways_on_tiny_sizes(part, rows):
+    found = importlib.import_module(f"bench_{part}").measure("tiny")
+    assert len(found) == rows
+    assert all(np.isfinite(row.value) and row.value > 0 for row in found)
+    differences = re.findall(r"greatest difference (\S+)", " ".join(row.note for row in found))
+    assert differences and max(map(float, differences)) < 1e-6

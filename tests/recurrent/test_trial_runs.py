@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from neurocompare import representation, tasks
 from neurocompare.errors import UserError
-from neurocompare.recurrent import curves, definition, storage, trial_runs
+from neurocompare.recurrent import curves, definition, running, storage, trial_runs
 from neurocompare.representation import IDEAL
 
 NAMES = [name for name in tasks.names() if name != "neurogym"]  # an optional package
@@ -68,3 +69,43 @@ def test_curves_name_the_weights_of_checkpoints_and_print_what_was_evaluated(cap
     assert curves.flat(held) == {"update-000000/recurrent": 3, "update-000100/recurrent": 1, "update-000100/bias": 2}
     curves.printed([{"update": 50, "loss": 0.5, "error": 0.25, "performance": 0.75}])
     assert capsys.readouterr().err == "update 50: loss 0.5, error 0.25, correct 0.750\n"
+
+
+def test_trials_can_be_aligned_to_what_a_network_does():
+    task = entry("perceptual_decision") | {"align": "reaction_time", "window": [-0.1, 0.06]}
+    trials = trial_runs.of_task(task, 0)
+    ends = (trials.length - trials.onset) * trials.dt
+    after = np.full(len(trials), 0.3)
+    after[0], after[1], after[2] = np.nan, ends[1] - 0.04, ends[2] - 0.06
+    after[3] = 0.1 - trials.onset[3] * trials.dt - 0.02
+    found = trial_runs.aligned(trials, {"reaction_time": after}, task)
+    assert found.onset[[0, 1, 3]].tolist() == [-1, -1, -1]
+    np.testing.assert_allclose((found.onset - trials.onset)[4:] * trials.dt, 0.3)
+    assert found.onset[2] == trials.length[2] - 3
+    assert found.inputs is trials.inputs
+
+
+def test_rates_around_the_reaction_are_those_at_that_time():
+    task = entry("checkerboard", dt=0.01) | {"align": "reaction_time", "window": [-0.3, 0.1], "bin_width": 0.1}
+    net = network("checkerboard", dt=0.01)
+    # Outputs that cross the threshold at some time.
+    net.weights["output"] = 2 * torch.ones_like(net.weights["output"])
+    net.weights["output_bias"] = torch.tensor([0.4, 0.3])
+    array = trial_runs.tested(net, task, network="n", seed=0)
+    trials = trial_runs.of_task(task, 0)
+    run = running.run(net, trials, seed=0)
+    own = array.coords["trial"].values
+    assert len(own) > 0
+    step = trials.onset[own] + np.rint(array.coords["reaction_time"].values / 0.01).astype(int)
+    expected = [run.rates[k, s - 30 : s + 10].mean(axis=0) for k, s in zip(own, step, strict=True)]
+    np.testing.assert_allclose(array["time"], [-0.25, -0.15, -0.05, 0.05])
+    np.testing.assert_allclose(array.mean("time"), expected, rtol=1e-4, atol=1e-6)
+    # In the step before, the output that was chosen was above the threshold for the first time.
+    crossed = (run.outputs > 0.6).any(axis=-1)
+    for k, s in zip(own, step, strict=True):
+        assert crossed[k, s - 1] and not crossed[k, trials.onset[k] : s - 1].any()
+
+
+def test_a_task_without_reaction_times_cannot_be_aligned_to_them():
+    with pytest.raises(UserError, match="^task 'flipflop': there is no reaction_time to align to; leave out 'align'$"):
+        trial_runs.tested(network("flipflop"), entry("flipflop") | {"align": "reaction_time"}, network="n", seed=0)

@@ -76,7 +76,7 @@ def test_catch_trials_ask_for_nothing_and_half_of_them_show_targets():
     assert (trials.conditions["target"][caught] == 0).all() and (trials.conditions["color"][caught] == "none").all()
     assert np.isnan(trials.epochs["decision"][caught]).all()
     found = task.performance(np.ones_like(trials.targets), trials)
-    for name in ("correct", "choice", "reaction_time", "late_choice", "late_correct"):
+    for name in ("correct", "choice", "chosen_color", "reaction_time", "late_choice", "late_correct"):
         assert np.isnan(found[name][caught]).all() and not np.isnan(found[name][~caught]).any()
     assert (task.trials(50, np.random.default_rng(0), catch=1.0).conditions["catch"] == 1).all()
 
@@ -100,6 +100,20 @@ def test_first_output_above_the_threshold_is_the_choice():
     assert found["correct"][3] == 0
     np.testing.assert_array_equal(found["late_choice"], [1, 1, 1, -1])
     assert np.isnan(task.performance(outputs, trials, threshold=3)["choice"]).all()
+
+
+def test_the_chosen_color_is_that_of_the_target_on_the_chosen_side():
+    trials = task.test(np.random.default_rng(0), repeats=2, **FIXED)
+    chosen = np.random.default_rng(1).choice([-1, 1], size=len(trials))
+    outputs = np.stack([chosen == -1, chosen == 1], axis=-1)[:, None] * np.ones((1, trials.targets.shape[1], 1))
+    found = task.performance(outputs, trials)
+    np.testing.assert_array_equal(found["choice"], chosen)
+    # Inputs of targets: −1 is red.
+    at = trials.clean[np.arange(len(trials)), trials.onset, np.where(chosen == -1, 0, 1)]
+    np.testing.assert_array_equal(found["chosen_color"], -at)
+    # Who is right has chosen the color of most squares.
+    right = found["correct"] == 1
+    np.testing.assert_array_equal(right, found["chosen_color"] == np.sign(trials.conditions["coherence"]))
 
 
 def test_the_late_choice_is_that_of_the_output_a_twentieth_of_a_second_before_the_end():

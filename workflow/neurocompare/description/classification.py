@@ -21,6 +21,7 @@ from neurocompare.ingestion.presentations import constant_in_blocks
 
 CLASSIFIERS = {
     "logistic": "multinomial logistic regression",
+    "logistic-nested": "multinomial logistic regression with a penalty that inner folds choose",
     "lda": "linear discriminants with Ledoit-Wolf shrinkage",
     "svm": "linear support vector machines, each value against the rest",
     "nearest-mean": "the nearest class mean",
@@ -47,7 +48,7 @@ DESCRIPTIONS = {
     }
     for classifier, text in CLASSIFIERS.items()
     for folds in FOLDS
-    if folds != "leave-one-out"
+    if folds != "leave-one-out" and classifier != "logistic-nested"
 }
 """Patterns of ids; the coordinate is any along ``presentation`` that has a few values only."""
 
@@ -107,6 +108,8 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
         raise UserError(f"{description_id}: one unit spans no angle; use classifier=nearest-mean")
     if "noise" in options and folds == "leave-one-out":
         raise UserError(f"{description_id}: a single test trial has nothing to be shuffled with; use folds=block or 5")
+    if "noise" in options and classifier == "logistic-nested":
+        raise UserError(f"{description_id}: trials are shuffled with one penalty only; use classifier=logistic")
     rows, details = [], []
     for kind in BOTH if folds == "both" else [folds]:
         found, detail = _by_folds(array, options | {"folds": kind}, size, seed, both=folds == "both")
@@ -198,4 +201,5 @@ def _permutations(classifier: str, folds: str, n_trials: int, classes: int) -> i
     if classifier.startswith("nearest"):
         return PERMUTATIONS
     iterated = classifier in ("logistic", "svm") and n_trials * classes > LARGE
-    return PERMUTATIONS // 5 if folds == "leave-one-out" or iterated else PERMUTATIONS
+    few = folds == "leave-one-out" or iterated or classifier == "logistic-nested"
+    return PERMUTATIONS // 5 if few else PERMUTATIONS

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from neurocompare.description.discriminants import NearestMean
-from neurocompare.description.features import Discriminants, Features, Machines, outer
+from neurocompare.description.features import Discriminants, Features, Machines, Nested, outer
 from neurocompare.description.held_out_hits import mean_draws, recall_draws
 from neurocompare.description.information import Usable, of_confusion
 from neurocompare.description.labels import ROOTED, block_folds, blocks_shuffled, folds_named, orders, shuffled_within
@@ -29,7 +29,7 @@ GROUPINGS = 20
 AVERAGED = (1, 2, 4, 8)
 FEW = 20
 """Shuffles for which the probabilities of iterated decoders are calibrated."""
-CALIBRATED = ("logistic", "lda")
+CALIBRATED = ("logistic", "logistic-nested", "lda")
 """Decoders that give probabilities."""
 
 
@@ -64,8 +64,9 @@ def classify(
     folds : {"block", "stratified", "5", "leave-one-out"}
         Up to four stretches of consecutive blocks, or four or five random folds with equal shares of each
         label, or each presentation by itself.
-    classifier : {"logistic", "lda", "svm", "nearest-mean", "nearest-angle"}
-        Multinomial logistic regression; linear discriminants with shrunk covariance; linear support vector
+    classifier : {"logistic", "logistic-nested", "lda", "svm", "nearest-mean", "nearest-angle"}
+        Multinomial logistic regression, with a penalty by the number of units or by inner folds of the training
+        trials; linear discriminants with shrunk covariance; linear support vector
         machines, each label against the rest, penalised as logistic regression is; the nearest class mean
         by distance or by angle. All but logistic regression take inferred spikes as square roots, too:
         their predictions do not depend on the scale of the responses.
@@ -117,7 +118,7 @@ def classify(
     recall = np.bincount(target, predicted == target) / count
     within = fold if folds == "block" else np.zeros_like(fold)
     null = np.zeros((permutations * may_permute_trials(array), 2))
-    few = FEW if bits.usable and classifier == "logistic" else permutations
+    few = FEW if bits.usable and classifier.startswith("logistic") else permutations
     gains, tried = [], []
     for scores in null:
         shuffled = blocks_shuffled(target, block, fold, rng) if constant else shuffled_within(target, within, rng)
@@ -258,12 +259,13 @@ def _features(array: xr.DataArray, fold: np.ndarray, classifier: str):
         rootable = rooted(array, values, ROOTED)
         values = np.sqrt(values) if rootable else values
         return NearestMean(values, fold, standardise=not rootable, angle=classifier == "nearest-angle")
-    kinds = {"logistic": Features, "lda": Discriminants, "svm": Machines}
+    kinds = {"logistic": Features, "logistic-nested": Nested, "lda": Discriminants, "svm": Machines}
     if classifier not in kinds:
         raise UserError(
-            f"classify: classifier is '{classifier}'; use logistic, lda, svm, nearest-mean or nearest-angle"
+            f"classify: classifier is '{classifier}'; use logistic, logistic-nested, lda, svm, nearest-mean or "
+            "nearest-angle"
         )
-    responses = ("spike count",) if classifier == "logistic" else ROOTED
+    responses = ("spike count",) if classifier.startswith("logistic") else ROOTED
     return kinds[classifier](values, list(outer(fold)), rooted=rooted(array, values, responses))
 
 

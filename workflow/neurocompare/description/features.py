@@ -4,9 +4,16 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
 
 from neurocompare.description.discriminants import discriminant_scores
 from neurocompare.prediction.categorical_decoders import svm
+
+PENALTIES = np.logspace(4, -4, 10)
+"""Of squared weights, that inner folds of training trials choose from; of equally good ones the largest."""
+
+INNER = 5
+"""Inner folds."""
 
 
 class Features:
@@ -64,11 +71,23 @@ class Features:
         return self.scores(target)[:, 1]
 
     def _scored(self, train, labels, test):
-        # Newton's method is exact and fast until its Hessian, of side units x classes, gets large.
-        small = train.shape[1] * (labels.max() + 1) <= 500
-        model = LogisticRegression(C=1 / self.penalty, solver="newton-cholesky" if small else "lbfgs", max_iter=1000)
-        decision = model.fit(train, labels).decision_function(test)
-        return decision if decision.ndim == 2 else np.stack([np.zeros_like(decision), decision], axis=1)
+        return _log_odds(train, labels, test, self.penalty)
+
+
+class Nested(Features):
+    """Logistic regression whose penalty is that of the most correct predictions in folds of the training trials."""
+
+    def _scored(self, train, labels, test):
+        penalty = self.penalty
+        folds = min(INNER, np.bincount(labels).min())
+        if folds > 1:
+            correct = np.zeros(len(PENALTIES))
+            for learnt, checked in StratifiedKFold(folds).split(train, labels):
+                for i, tried in enumerate(PENALTIES):
+                    odds = _log_odds(train[learnt], labels[learnt], train[checked], tried)
+                    correct[i] += (odds.argmax(1) == labels[checked]).sum()
+            penalty = PENALTIES[correct.argmax()]
+        return _log_odds(train, labels, test, penalty)
 
 
 class Discriminants(Features):
@@ -115,6 +134,15 @@ def rotated(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray
         return train, test
     basis = np.linalg.qr(train.T)[0]
     return train @ basis, test @ basis
+
+
+def _log_odds(train: np.ndarray, labels: np.ndarray, test: np.ndarray, penalty: float) -> np.ndarray:
+    """Log odds (test trial, label) but for one number per trial, by logistic regression."""
+    # Newton's method is exact and fast until its Hessian, of side units x classes, gets large.
+    small = train.shape[1] * (labels.max() + 1) <= 500
+    model = LogisticRegression(C=1 / penalty, solver="newton-cholesky" if small else "lbfgs", max_iter=1000)
+    decision = model.fit(train, labels).decision_function(test)
+    return decision if decision.ndim == 2 else np.stack([np.zeros_like(decision), decision], axis=1)
 
 
 def _zscored(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

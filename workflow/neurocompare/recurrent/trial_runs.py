@@ -1,5 +1,6 @@
 """Trials of a task on which a trained network is looked at."""
 
+import dataclasses
 import inspect
 import sys
 
@@ -81,7 +82,8 @@ def tested(trained: Trained, task: dict, *, network: str, seed: int) -> xr.DataA
     trained : Trained
         The network.
     task : dict
-        ``task``, ``options``, ``test``, and perhaps ``window`` and ``bin_width``, as in ``config/tasks.yaml``.
+        ``task``, ``options``, ``test``, and perhaps ``align``, ``window`` and ``bin_width``, as in
+        ``config/tasks.yaml``.
     network : str
         Its id.
     seed : int
@@ -96,17 +98,18 @@ def tested(trained: Trained, task: dict, *, network: str, seed: int) -> xr.DataA
     Raises
     ------
     UserError
-        If the task is another one than that the network is for, or as `of_task`.
+        If the task is another one than that the network is for, or has no event to align to, or as `of_task`.
     """
     if task["task"] != trained.definition.task:
         raise UserError(f"task '{task['task']}': network '{network}' is for '{trained.definition.task}'; use that one")
     trials = of_task(task, seed)
     found = running.run(trained, trials, seed=seed)
+    performance = tasks.load(task["task"]).performance(found.outputs, trials)
     array = running.representation_of(
         found,
-        trials,
+        aligned(trials, performance, task) if "align" in task else trials,
         {"network": network, "seed": str(seed)},
-        performance=tasks.load(task["task"]).performance(found.outputs, trials),
+        performance=performance,
         window=task.get("window"),
         bin_width=task.get("bin_width"),
     )
@@ -114,3 +117,36 @@ def tested(trained: Trained, task: dict, *, network: str, seed: int) -> xr.DataA
     best = ideal(task)
     known = {"evidence_units": units[0] if units else None, IDEAL: best}
     return array.assign_attrs({name: value for name, value in known.items() if value is not None})
+
+
+def aligned(trials: Trials, performance: dict[str, np.ndarray], task: dict) -> Trials:
+    """Align trials to an event that a network makes, such as its reaction.
+
+    Parameters
+    ----------
+    trials : Trials
+        What the network was shown.
+    performance : dict of str to array of shape (n_trials,)
+        What it did, from the task.
+    task : dict
+        ``task``, ``align``, the time in `performance` in s from the event that trials were aligned to, and perhaps
+        ``window``.
+
+    Returns
+    -------
+    Trials
+        With other onsets, −1 in trials without the event, or that do not cover the window around it; nothing else
+        changes.
+
+    Raises
+    ------
+    UserError
+        If the task has no such time.
+    """
+    if task["align"] not in performance:
+        raise UserError(f"task '{task['task']}': there is no {task['align']} to align to; leave out 'align'")
+    after = performance[task["align"]]
+    onset = trials.onset + np.rint(np.nan_to_num(after) / trials.dt).astype(int)
+    first, last = (round(edge / trials.dt) for edge in task.get("window", (0, 0)))
+    there = (trials.onset >= 0) & np.isfinite(after) & (onset + first >= 0) & (onset + last <= trials.length)
+    return dataclasses.replace(trials, onset=np.where(there, onset, -1))

@@ -183,7 +183,8 @@ def performance(outputs: np.ndarray, trials: Trials, *, threshold: float = 0.6) 
     Returns
     -------
     dict of str to array of shape (n,)
-        ``choice``, −1 for left and 1 for right, NaN where no output crosses; ``correct``, 1 or 0, NaN in catch trials;
+        ``choice``, −1 for left and 1 for right, NaN where no output crosses; ``chosen_color``, −1 for the green and 1
+        for the red target, NaN without a choice or targets; ``correct``, 1 or 0, NaN in catch trials;
         ``reaction_time``, seconds from the onset of the checkerboard to the end of the step of the crossing, or NaN;
         ``late_choice`` and ``late_correct``, the same for the greater output 0.05 s before the checkerboard goes off,
         however great, with which the authors stop training.
@@ -196,9 +197,12 @@ def performance(outputs: np.ndarray, trials: Trials, *, threshold: float = 0.6) 
     late = np.argmin(np.abs(trials.time + trials.dt / 2 - (np.nan_to_num(off)[:, None] - 0.05)), axis=1)
     sides = [2 * outputs[np.arange(len(outputs)), index].argmax(axis=-1) - 1 for index in (step, late)]
     asked = target != 0
+    red = trials.conditions["configuration"]
+    red = np.select([red == "red-right", red == "red-left"], [1.0, -1.0], np.nan)
     choice, later = np.where(crossed, sides[0], np.nan), np.where(asked, sides[1], np.nan)
     return {
         "choice": choice,
+        "chosen_color": choice * red,
         "correct": np.where(asked, choice == target, np.nan),
         "reaction_time": np.where(crossed, (step + 1 - trials.onset) * trials.dt, np.nan),
         "late_choice": later,
