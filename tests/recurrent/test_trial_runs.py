@@ -78,11 +78,14 @@ def test_trials_can_be_aligned_to_what_a_network_does():
     after = np.full(len(trials), 0.3)
     after[0], after[1], after[2] = np.nan, ends[1] - 0.04, ends[2] - 0.06
     after[3] = 0.1 - trials.onset[3] * trials.dt - 0.02
-    found = trial_runs.aligned(trials, {"reaction_time": after}, task)
+    found, cut = trial_runs.aligned(trials, {"reaction_time": after}, task)
+    assert cut == 2
     assert found.onset[[0, 1, 3]].tolist() == [-1, -1, -1]
     np.testing.assert_allclose((found.onset - trials.onset)[4:] * trials.dt, 0.3)
     assert found.onset[2] == trials.length[2] - 3
     assert found.inputs is trials.inputs
+    with pytest.raises(UserError, match="no trial covers the window .* around reaction_time; make it shorter$"):
+        trial_runs.aligned(trials, {"reaction_time": ends}, task)
 
 
 def test_rates_around_the_reaction_are_those_at_that_time():
@@ -96,6 +99,10 @@ def test_rates_around_the_reaction_are_those_at_that_time():
     run = running.run(net, trials, seed=0)
     own = array.coords["trial"].values
     assert len(own) > 0
+    after = tasks.load("checkerboard").performance(run.outputs, trials)["reaction_time"]
+    lost = array.attrs["excluded"].get("presentation", {})
+    assert lost.get("without the event", 0) == np.isnan(after).sum()
+    assert sum(lost.values()) == len(trials) - len(own)
     step = trials.onset[own] + np.rint(array.coords["reaction_time"].values / 0.01).astype(int)
     expected = [run.rates[k, s - 30 : s + 10].mean(axis=0) for k, s in zip(own, step, strict=True)]
     np.testing.assert_allclose(array["time"], [-0.25, -0.15, -0.05, 0.05])

@@ -22,7 +22,7 @@ from neurocompare.description.discriminants import shrinkage
 from neurocompare.description.labels import labelled, refuse_pooled_blocks, responses
 from neurocompare.description.rows import matrix, options_of, require_needs, row
 from neurocompare.errors import UserError
-from neurocompare.ingestion.presentations import constant_in_blocks
+from neurocompare.ingestion.presentations import constant_in_blocks, majority_in_blocks
 from neurocompare.prediction.categorical_decoders import CLASSIFIERS, scaled, unit_weights
 
 ESTIMATORS = ("lda", "logistic", "nearest-mean")
@@ -44,6 +44,8 @@ SPLITS_OF_A_DRAW = 4
 RANDOM_AXES = 1000
 LEAST = 2
 """Trials of each combination of labels in each half."""
+BLOCKS = 4
+"""Blocks of each value of a label that never changes within one: fewer tell nothing of how much blocks differ."""
 TRIES = 100
 
 
@@ -69,8 +71,9 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
         as much noise as the corrected cosine has. Intervals are 1.96 bootstrap standard errors, over trials that are
         resampled within each combination of labels; that of the angle is of the cosine over its ceiling, to first
         order. Where a label (almost) never changes within a block, blocks are resampled as well. An axis that can't be
-        told from noise has no angle: ``unreliable_axis``; nor have any, if a label never changes within a block and
-        halves of the blocks lack a combination: ``constant_in_blocks``. Presentations without a label are left out and
+        told from noise has no angle: ``unreliable_axis``; nor have any, if a label (almost) never changes within a
+        block and a value has fewer than four blocks, or halves of the blocks lack a combination:
+        ``constant_in_blocks``. Presentations without a label are left out and
         counted. Of a pseudo-population, all are ``… of pooled units``.
     details : Dataset
         ``reliability`` (label), ``cosine`` and ``angle`` (label, other); None if there is nothing.
@@ -106,9 +109,9 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     values, rooted = responses(array if "time" not in array.dims else array.isel(time=0).copy(data=matrix(array)))
     values = scaled(values, np.ones(len(values), dtype=bool), rooted)
     block = array.coords["block"].values
-    whole = any(constant_in_blocks(label, block) for label in labels)
-    halves = _Halves(cell, block, np.random.default_rng([seed, 40]), whole=whole)
-    if whole and halves.kind == "trials":
+    constant = [label for label in labels if constant_in_blocks(label, block)]
+    halves = _Halves(cell, block, np.random.default_rng([seed, 40]), whole=bool(constant))
+    if constant and (halves.kind == "trials" or min(_blocks_of_each(label, block) for label in constant) < BLOCKS):
         return [*_untold(array, names, estimator), *_missing(array, names, presented)], None
     axes = _Axes(values, labels, cell, estimator, 1.0 if rooted else float(values.shape[1]))
     cosines = np.mean([axes.cosines(*halves.draw()) for _ in range(SPLITS)], axis=0)
@@ -120,6 +123,12 @@ def describe(array: xr.DataArray, description_id: str, *, seed: int) -> tuple[li
     rng = np.random.default_rng([seed, 41])
     rows, details = _rows(array, names, estimator, halves, cosines, np.array(drawn), axes.random(rng), rng)
     return [*rows, *_missing(array, names, presented)], details
+
+
+def _blocks_of_each(label: np.ndarray, block: np.ndarray) -> int:
+    """Number of blocks of the value that has the fewest."""
+    _, first = np.unique(block, return_index=True)
+    return np.bincount(majority_in_blocks(label, block)[first], minlength=2).min()
 
 
 def _size(array) -> tuple[str, dict[str, int]]:

@@ -11,12 +11,11 @@ import numpy as np
 import xarray as xr
 
 from neurocompare.description.classifiers import PERMUTATIONS, classify
-from neurocompare.description.held_out_hits import mean_draws
+from neurocompare.description.held_out_hits import interval_of, mean_draws
 from neurocompare.description.labels import ROOTED, block_folds, labelled, refuse_pooled_blocks
 from neurocompare.description.noise_control import CONDITIONS, shuffled_hits
 from neurocompare.description.rows import matrix, options_of, require_needs, row
 from neurocompare.errors import UserError
-from neurocompare.inference.resampling import interval
 from neurocompare.ingestion.presentations import constant_in_blocks
 
 CLASSIFIERS = {
@@ -191,7 +190,8 @@ def _without_correlations(array, target, details, classifier, setting, size, see
             ("accuracy", 0, f"{condition};chance={chance:.4g}"),
             ("accuracy change", details["hit"].values, condition),
         ):
-            low, high = np.array(interval(mean_draws(one - intact, target, rng, whole))) + (told - one).mean()
+            draws = mean_draws(one - intact, target, rng, whole)
+            low, high = np.array(interval_of(draws, target, whole)) + (told - one).mean()
             rows.append(row(quantity, (told - intact).mean(), condition=text, ci=(low, high), **size))
     return rows
 

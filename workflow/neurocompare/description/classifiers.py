@@ -10,7 +10,7 @@ import xarray as xr
 
 from neurocompare.description.discriminants import NearestMean
 from neurocompare.description.features import Discriminants, Features, Machines, Nested, outer
-from neurocompare.description.held_out_hits import mean_draws, recall_draws
+from neurocompare.description.held_out_hits import interval_of, mean_draws, recall_draws, widening
 from neurocompare.description.information import Usable, of_confusion
 from neurocompare.description.labels import ROOTED, block_folds, blocks_shuffled, folds_named, orders, shuffled_within
 from neurocompare.description.rows import (
@@ -21,7 +21,6 @@ from neurocompare.description.rows import (
     standard_interval,
 )
 from neurocompare.errors import UserError
-from neurocompare.inference.resampling import interval
 from neurocompare.ingestion.presentations import constant_in_blocks
 
 PERMUTATIONS = 100
@@ -142,11 +141,11 @@ def classify(
         told
         | {
             "accuracy": (predicted == target).mean(),
-            "interval": ("bound", np.array(interval(draws @ count / len(target)))),
+            "interval": ("bound", np.array(interval_of(draws @ count / len(target), target, whole))),
             "null": ("permutation", null[:, 0]),
             "chance": count.max() / len(target),
             "balanced": recall.mean(),
-            "balanced_interval": ("bound", np.array(interval(draws.mean(-1)))),
+            "balanced_interval": ("bound", np.array(interval_of(draws.mean(-1), target, whole))),
             "balanced_null": ("permutation", null[:, 1]),
             "confusion": (("true", "predicted"), confusion),
         },
@@ -286,10 +285,11 @@ class _Bits:
     def summary(self, gain, null, predicted, target, seed, block=None):
         rng, count = np.random.default_rng([seed, 12]), np.bincount(target)
         if self.usable:
-            bounds = interval(mean_draws(gain, target, rng, block))
+            bounds = interval_of(mean_draws(gain, target, rng, block), target, block)
         else:
             drawn = recall_draws(np.eye(len(count))[predicted].T, target, rng, block) * count
-            bounds = standard_interval(gain[0], of_confusion(drawn.swapaxes(-1, -2)), len(target))
+            drawn = of_confusion(drawn.swapaxes(-1, -2)) * widening(target, block)
+            bounds = standard_interval(gain[0], drawn, len(target))
         return {
             "information": gain.mean(),
             "information_interval": ("bound", np.array(bounds)),

@@ -25,7 +25,7 @@ import numpy as np
 import xarray as xr
 from scipy.stats import norm
 
-from neurocompare.description.held_out_hits import balanced, balanced_draws
+from neurocompare.description.held_out_hits import balanced, balanced_draws, interval_of
 from neurocompare.description.labels import (
     INTERLEAVED,
     SPLITS,
@@ -38,7 +38,6 @@ from neurocompare.description.labels import (
 from neurocompare.description.rows import matrix, may_permute_trials, options_of, require_needs, row
 from neurocompare.errors import UserError, unknown
 from neurocompare.inference.corrections import benjamini_hochberg, maximum
-from neurocompare.inference.resampling import interval
 from neurocompare.prediction.categorical_decoders import CLASSIFIERS, ITERATED, coordinates, scaling, unit_weights
 
 DESCRIPTIONS = {
@@ -178,7 +177,7 @@ def _time_rows(data, setting, hits, nulls, q, time, rng) -> list[dict]:
     pairs = {"same": same, "others": others}
     told = np.stack([hits[mask].mean(0) for mask in pairs.values()])
     value, draws = balanced(told, data.target), balanced_draws(told, data.target, rng, data.whole)
-    low, high = interval(draws)
+    low, high = interval_of(draws, data.target, data.whole)
     rows = []
     for k, (name, text) in enumerate((("same", "the same time"), ("others", "other times"))):
         quantity = f"balanced accuracy at {text}{data.pooled}"
@@ -188,7 +187,15 @@ def _time_rows(data, setting, hits, nulls, q, time, rng) -> list[dict]:
     # A denominator that can be zero bounds no ratio.
     if low[0] > chance and (not nulls or rows[0]["p_value"] <= LEVEL):
         ratio, drawn = (_ratio(part - chance) for part in (value, draws))
-        rows.append(row(quantity, ratio, condition=setting, ci=tuple(map(float, interval(drawn))), **data.size))
+        rows.append(
+            row(
+                quantity,
+                ratio,
+                condition=setting,
+                ci=tuple(map(float, interval_of(drawn, data.target, data.whole))),
+                **data.size,
+            )
+        )
     else:
         rows.append(row(quantity, np.nan, condition=setting, status="not_decoded", **data.size))
     if nulls:
@@ -261,7 +268,8 @@ def _condition_rows(data, setting, conditions, condition, hits, accuracy, nulls,
         whole = data.whole[mine] if data.constant else None
         null = _stricter(accuracy[c, d], [null[:, c, d] for null in nulls])
         null_high[c, d] = np.quantile(null, 0.95) if null is not None else np.nan
-        ci = tuple(map(float, interval(balanced_draws(hits[c, mine], data.target[mine], rng, whole))))
+        draws = balanced_draws(hits[c, mine], data.target[mine], rng, whole)
+        ci = tuple(map(float, interval_of(draws, data.target[mine], whole)))
         text = f"{setting};train={conditions[c]};test={conditions[d]}"
         size = data.size | {"n_trials": mine.sum()}
         rows.append(row(f"balanced accuracy{data.pooled}", accuracy[c, d], condition=text, null=null, ci=ci, **size))
@@ -269,7 +277,8 @@ def _condition_rows(data, setting, conditions, condition, hits, accuracy, nulls,
     for name, mask in (("within", own), ("across", ~own)):
         counting = mask[:, condition]
         told = np.where(counting, hits, 0).sum(0) / counting.sum(0)
-        ci, value = tuple(map(float, interval(balanced_draws(told, cell, rng, data.whole)))), accuracy[mask].mean()
+        draws = balanced_draws(told, cell, rng, data.whole)
+        ci, value = tuple(map(float, interval_of(draws, cell, data.whole))), accuracy[mask].mean()
         kinds = {"labels": _stricter(value, [null[:, mask].mean(1) for null in nulls])}
         kinds |= {"units": by_units[:, mask].mean(1)} if name == "across" else {}
         for kind, null in kinds.items():

@@ -1,6 +1,12 @@
-"""Fractions of held-out trials that were told right: their mean over labels, and its interval."""
+"""Fractions of held-out trials that were told right: their mean over labels, and its interval.
+
+Intervals hold decoders fixed: they say nothing of what other trials to learn from would change.
+"""
 
 import numpy as np
+from scipy.stats import norm, t
+
+from neurocompare.inference.resampling import interval
 
 BOOTSTRAPS = 1000
 
@@ -61,6 +67,52 @@ def mean_draws(
         Means of `values` (..., n_trials).
     """
     return recall_draws(values, target, rng, block) @ np.bincount(target) / len(target)
+
+
+def widening(target: np.ndarray, block: np.ndarray | None) -> float:
+    """Tell how much wider an interval over few blocks is than one over many.
+
+    Parameters
+    ----------
+    target : array of int of shape (n_trials,)
+        Labels 0, 1, …
+    block : array of int of shape (n_trials,) or None
+        Blocks that were resampled as wholes; None if trials were.
+
+    Returns
+    -------
+    float
+        The quantile of t, with a degree of freedom for each block but one of each label, over that of the normal
+        distribution; 1 for trials, NaN if a label has one block only.
+    """
+    if block is None:
+        return 1.0
+    blocks = np.array([len(np.unique(block[target == label])) for label in range(target.max() + 1)])
+    return float(t.ppf(0.975, (blocks - 1).sum()) / norm.ppf(0.975)) if blocks.min() > 1 else np.nan
+
+
+def interval_of(
+    draws: np.ndarray, target: np.ndarray, block: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 95 % percentile interval of draws, widened where there are few blocks.
+
+    Parameters
+    ----------
+    draws : array of shape (n_draws, ...)
+        From `balanced_draws`, `mean_draws`, or a function of them.
+    target, block
+        As of `widening`.
+
+    Returns
+    -------
+    low, high : arrays of shape (...)
+        The interval.
+    """
+    low, high = interval(draws)
+    if block is None:
+        return low, high
+    centre, factor = np.asarray(draws).mean(0), widening(target, block)
+    return centre + (low - centre) * factor, centre + (high - centre) * factor
 
 
 def recall_draws(

@@ -9,12 +9,11 @@ all classifiers of an id learn from the same ones.
 import numpy as np
 import xarray as xr
 
-from neurocompare.description.held_out_hits import balanced, balanced_draws
+from neurocompare.description.held_out_hits import balanced, balanced_draws, interval_of
 from neurocompare.description.labels import SPLITS, Labelled, divided, orders, responses
 from neurocompare.description.rows import matrix, options_of, require_needs, row
 from neurocompare.errors import UserError, unknown
 from neurocompare.inference.corrections import maximum
-from neurocompare.inference.resampling import interval
 from neurocompare.prediction.categorical_decoders import CLASSIFIERS, ITERATED, coordinates, known, predict, scaled
 from neurocompare.prediction.populations import fewer_trials, sweep
 
@@ -168,7 +167,7 @@ def _summary(data: Labelled, split, over, sizes, names, hits, shuffled, null, rn
     """Rows and details from `hits` (classifier, size, resample, presentation)."""
     by_resample = balanced(hits, data.target)
     value, spread = by_resample.mean(-1), by_resample.std(-1)
-    low, high = interval(balanced_draws(hits.mean(2), data.target, rng, data.whole))
+    low, high = interval_of(balanced_draws(hits.mean(2), data.target, rng, data.whole), data.target, data.whole)
     null_high = np.quantile(null, 0.95, axis=0) if len(null) else np.full_like(value, np.nan)
     rows, p_all = [], np.full_like(value, np.nan)
     for c, name in enumerate(names):

@@ -105,21 +105,26 @@ def tested(trained: Trained, task: dict, *, network: str, seed: int) -> xr.DataA
     trials = of_task(task, seed)
     found = running.run(trained, trials, seed=seed)
     performance = tasks.load(task["task"]).performance(found.outputs, trials)
+    shown, cut = aligned(trials, performance, task) if "align" in task else (trials, 0)
     array = running.representation_of(
         found,
-        aligned(trials, performance, task) if "align" in task else trials,
+        shown,
         {"network": network, "seed": str(seed)},
         performance=performance,
         window=task.get("window"),
         bin_width=task.get("bin_width"),
     )
+    if cut:
+        lost = array.attrs["excluded"]["presentation"]["without the event"] - cut
+        reasons = {"without the event": lost, "too short for the window around the event": cut}
+        array.attrs["excluded"] = {"presentation": {reason: count for reason, count in reasons.items() if count}}
     units = [unit for name, unit in zip(trials.input_names, trials.input_units, strict=False) if name in array.coords]
     best = ideal(task)
     known = {"evidence_units": units[0] if units else None, IDEAL: best}
     return array.assign_attrs({name: value for name, value in known.items() if value is not None})
 
 
-def aligned(trials: Trials, performance: dict[str, np.ndarray], task: dict) -> Trials:
+def aligned(trials: Trials, performance: dict[str, np.ndarray], task: dict) -> tuple[Trials, int]:
     """Align trials to an event that a network makes, such as its reaction.
 
     Parameters
@@ -134,19 +139,26 @@ def aligned(trials: Trials, performance: dict[str, np.ndarray], task: dict) -> T
 
     Returns
     -------
-    Trials
+    trials : Trials
         With other onsets, −1 in trials without the event, or that do not cover the window around it; nothing else
         changes.
+    cut : int
+        Number of trials with the event that do not cover the window.
 
     Raises
     ------
     UserError
-        If the task has no such time.
+        If the task has no such time, or no trial covers the window.
     """
     if task["align"] not in performance:
         raise UserError(f"task '{task['task']}': there is no {task['align']} to align to; leave out 'align'")
     after = performance[task["align"]]
     onset = trials.onset + np.rint(np.nan_to_num(after) / trials.dt).astype(int)
     first, last = (round(edge / trials.dt) for edge in task.get("window", (0, 0)))
-    there = (trials.onset >= 0) & np.isfinite(after) & (onset + first >= 0) & (onset + last <= trials.length)
-    return dataclasses.replace(trials, onset=np.where(there, onset, -1))
+    there = (trials.onset >= 0) & np.isfinite(after)
+    covered = there & (onset + first >= 0) & (onset + last <= trials.length)
+    if there.any() and not covered.any():
+        raise UserError(
+            f"task '{task['task']}': no trial covers the window {task['window']} around {task['align']}; make it shorter"
+        )
+    return dataclasses.replace(trials, onset=np.where(covered, onset, -1)), int((there & ~covered).sum())
