@@ -86,10 +86,38 @@ def test_what_is_missing_is_told_and_is_neither_met_nor_unmet(tmp_path):
     assert row["status"] == "no_row"
 
 
-def test_an_unknown_quantity_is_refused():
-    planted = table(("net-seed=0", "", 1.0))
-    with pytest.raises(UserError, match="unknown quantity of 'selection' in a bound 'leading eigenvalu'.*eigenvalue"):
-        bounds.compared(planted, [SELECTION | {"quantity": "leading eigenvalu", "at_least": 0.9, "of": ["net-seed=0"]}])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"quantity": "leading eigenvalu"}, "unknown quantity of 'selection' in a bound 'leading eigenvalu'; did you"),
+        ({"condition": "context=motoin"}, "unknown condition of 'selection' in a bound 'context=motoin'; did you mean"),
+        ({"condition": "context=color;unstable=1"}, "no row of 'selection' in a bound has all of 'context=color;unst"),
+    ],
+)
+def test_what_no_row_is_for_is_a_warning_with_near_names_and_stops_nothing(capsys, change, told):
+    planted = table(("net-seed=0", "context=motion;unstable=1", 1.0), ("net-seed=0", "context=color;unstable=10", 1.0))
+    (row,) = bounds.compared(planted, [SELECTION | {"at_least": 0.9, "of": ["net-seed=0"]} | change])
+    assert (row["met"], row["status"], row["n_met"], row["n_all"]) == ("", "no_row", 0, 1)
+    warned = capsys.readouterr().err
+    assert warned.startswith(f"warning: {told}") and warned.count("\n") == 1
+    # Other bounds are compared as ever.
+    known = SELECTION | {"at_least": 0.9, "of": ["net-seed=0"]}
+    assert met(bounds.compared(planted, [known | change, known])) == ["", "yes", "yes"]
+
+
+def test_conditions_are_whole_parts_in_any_order(capsys):
+    planted = table(*(("net", f"context=motion;unstable={k}", k) for k in (1, 10, 11)), ("net", "unstable=1", 2))
+    bound = SELECTION | {"at_least": 1, "of": ["net"]}
+    assert [row["value"] for row in bounds.compared(planted, [bound | {"condition": "unstable=1"}])] == [1, 2]
+    both = bounds.compared(planted, [bound | {"condition": "unstable=1;context=motion"}])
+    assert [row["value"] for row in both] == [1]
+    assert capsys.readouterr().err == ""
+
+
+def test_values_that_are_not_finite_are_undefined():
+    planted = table(*((f"net-seed={k}", "", value) for k, value in enumerate([math.inf, -math.inf, math.nan, 1.0])))
+    found = bounds.compared(planted, [SELECTION | {"at_least": 0, "of": [f"net-seed={k}" for k in range(4)]}])
+    assert [(row["met"], row["status"]) for row in found] == [("", "undefined")] * 3 + [("yes", "ok")]
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +154,10 @@ def test_names_stand_for_all_seeds_that_have_the_description(project):
         ({"of": [f"{STUDY}-seed=7"]}, f"'{STUDY}-seed=7'; did you mean"),
         ({"at_least": None}, "number 1: 'at_least' and 'at_most' are missing; give one of them, or both"),
         ({"at_most": 0.5}, "number 1: at_least is 0.96 and at_most 0.5, which nothing can meet"),
+        ({"at_least": math.nan}, "number 1: at_least is not finite"),
+        ({"at_least": -math.inf}, "number 1: at_least is not finite"),
+        ({"at_most": math.inf}, "number 1: at_most is not finite"),
+        ({"at_least": 10**400}, "number 1: at_least is not finite"),
         ({"quantitiy": "leading eigenvalue"}, "quantitiy"),
         ({"quantity": None}, "quantity"),
         ({"at_least": "many"}, "many"),

@@ -118,11 +118,12 @@ def distances(defined=True):
             rows[-1] |= {"distance": value}
     rows += [
         {"network": "a", "other_network": "a", "distance": 1.0},
-        {"network": "a", "other_network": "b", "distance": 7.5, "excess": 6.5, "p_value": 1 / 3, "n_networks": 4},
+        {"network": "a", "other_network": "b", "distance": 7.5, "excess": 6.5},
+        {"network": "a", "other_network": "b", "distance": 7.5, "excess": 6.5, "p_value": 1 / 3, "p_holm": 1 / 3}
+        | {"n_networks": 4, "condition": "all", "status": "too_few_seeds"},
     ]
-    return pd.DataFrame(
-        [dict.fromkeys(network_spectra.COLUMNS) | {"condition": "context=motion"} | row for row in rows]
-    )
+    empty = dict.fromkeys(network_spectra.COLUMNS)
+    return pd.DataFrame([empty | {"condition": "context=motion", "status": "ok"} | row for row in rows])
 
 
 def test_distances_are_drawn_as_a_matrix_and_by_pairs(drawn, tmp_path):
@@ -132,11 +133,24 @@ def test_distances_are_drawn_as_a_matrix_and_by_pairs(drawn, tmp_path):
     above, below = drawn[0].axes[:2]
     expected = [[0, 1, 7, 8], [1, 0, 8, 9], [7, 8, 0, 1], [8, 9, 1, 0]]
     np.testing.assert_allclose(above.images[0].get_array(), expected)
-    assert "p = 0.33" in above.get_title() and "4 networks" in above.get_title()
+    assert "between − within 6.5 /s" in above.get_title() and "p =" not in above.get_title()
+    told = drawn[0].get_suptitle()
+    assert "Network A – Network B (4)" in told and "corrected p = 0.33, too few seeds" in told
     dots = [line.get_xdata() for line in below.lines if line.get_linestyle() == "None"]
     np.testing.assert_allclose(dots[0], [1])
     np.testing.assert_allclose(np.sort(dots[1]), [7, 8, 8, 9])
-    assert "Network A –\nNetwork B" in below.get_yticklabels()[1].get_text()
+    assert below.get_yticklabels()[1].get_text() == "Network A –\nNetwork B\n4 pairs"
+
+
+def test_pairs_of_networks_without_matched_points_are_shown_as_missing(drawn, tmp_path):
+    table = distances()
+    table.loc[1, "distance"], table.loc[1, "status"] = np.nan, "no_points"
+    spectra.draw(table, {"a": "Network A", "b": "Network B"}, tmp_path / "figure.svg")
+    above, below = drawn[0].axes[:2]
+    assert np.argwhere(above.images[0].get_array().mask).tolist() == [[0, 2], [2, 0]]
+    assert above.images[0].cmap.get_bad().tolist() == [0.8, 0.8, 0.8, 1]
+    assert "1 pairs with a network that has no point" in above.get_title()
+    assert "3 of 4 pairs matched" in below.get_yticklabels()[1].get_text()
 
 
 def test_without_any_distance_the_figure_says_where_to_look(tmp_path):

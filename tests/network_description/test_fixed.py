@@ -1,10 +1,12 @@
 """Fixed points of networks that can be worked out by hand, through the description."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
-from neurocompare import tasks
+from neurocompare import datasets, tasks
 from neurocompare.errors import UserError
 from neurocompare.network_description import fixed
 from neurocompare.recurrent import definition, storage
@@ -79,6 +81,25 @@ def test_every_input_has_the_points_of_its_own_value():
         mine = leading[details["input"].values.astype(str) == name]
         np.testing.assert_allclose(mine, [0.8 if value[0] < 0.5 else 0.9], atol=1e-6)
     assert {round(float(value), 6) for value in leading} == {0.8, 0.9}
+
+
+def test_all_inputs_are_named_even_those_without_points(monkeypatch, tmp_path):
+    found = fixed.fixed_points.find_each
+
+    def without_first(*arguments, **options):
+        (points,) = found(*arguments, **options)
+        none = np.zeros(len(points[0].points), dtype=bool)
+        lost = {name: getattr(points[0], name)[none] for name in ("points", "jacobians", "q", "is_fixed", "found")}
+        return [[dataclasses.replace(points[0], **lost), *points[1:]]]
+
+    monkeypatch.setattr(fixed.fixed_points, "find_each", without_first)
+    trained = network("rate", "sine", {"levels": 3}, {"input": np.full((2, 1), 2.0)}, units=2)
+    _, details = fixed.describe_network(trained, None, "fixed-points", seed=1)
+    datasets.write(details, tmp_path / "fixed-points.nc")
+    read = datasets.read(tmp_path / "fixed-points.nc")
+    names = list(tasks.load("sine").static(levels=3))
+    assert list(read.attrs["inputs"]) == names
+    assert list(dict.fromkeys(read["input"].values.tolist())) == names[1:]
 
 
 def test_rows_are_complete_and_units_named():

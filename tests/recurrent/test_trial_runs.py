@@ -84,7 +84,7 @@ def test_trials_can_be_aligned_to_what_a_network_does():
     np.testing.assert_allclose((found.onset - trials.onset)[4:] * trials.dt, 0.3)
     assert found.onset[2] == trials.length[2] - 3
     assert found.inputs is trials.inputs
-    with pytest.raises(UserError, match="no trial covers the window .* around reaction_time; make it shorter$"):
+    with pytest.raises(UserError, match="no trial covers the window .* around reaction_time; shorten it$"):
         trial_runs.aligned(trials, {"reaction_time": ends}, task)
 
 

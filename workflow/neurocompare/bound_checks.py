@@ -1,5 +1,7 @@
 """Bounds that a study declares on rows of its descriptions, and their checks (standard library only)."""
 
+import sys
+
 from neurocompare.errors import UserError, unknown
 from neurocompare.identifiers import parse
 
@@ -23,8 +25,8 @@ def bounds_of(catalogue, name: str) -> list[dict]:
     Raises
     ------
     UserError
-        If a bound has no limit, or one that nothing can meet, or is of a description or a recording that the study
-        does not have.
+        If a bound has no limit, or one that is not finite or that nothing can meet, or is of a description or a
+        recording that the study does not have.
     """
     described = catalogue.described(name)
     found = []
@@ -41,6 +43,10 @@ def _members(bound: dict, described: list[tuple[str, str]]) -> list[str]:
     limits = [bound[key] for key in ("at_least", "at_most") if key in bound]
     if not limits:
         raise UserError("'at_least' and 'at_most' are missing; give one of them, or both")
+    for key in ("at_least", "at_most"):
+        # Of what is not a number every comparison is false; and a whole number may be beyond all floats.
+        if key in bound and not abs(bound[key]) <= sys.float_info.max:
+            raise UserError(f"{key} is not finite, which is no limit; give a finite number, or leave it out")
     if len(limits) == 2 and limits[0] > limits[1]:
         raise UserError(f"at_least is {limits[0]} and at_most {limits[1]}, which nothing can meet; exchange them")
     known = dict.fromkeys(description for _, description in described)

@@ -1,5 +1,7 @@
 """Which bounds that a study declares are met: of each network and seed, or of each recording. None has to be."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 
@@ -36,33 +38,52 @@ def compared(table: pd.DataFrame, bounds: list[dict]) -> list[dict]:
         The table of descriptions of a study.
     bounds : list of dict
         Each with ``description``, ``quantity``, ``of`` (ids of recordings) and ``at_least`` or ``at_most`` or both, and
-        perhaps with ``condition``, a part of the condition of the rows that it is for
-        (`neurocompare.bound_checks.bounds_of`).
+        perhaps with ``condition``, one or more of the parts, joined by ``;``, of the condition of the rows that it is
+        for (`neurocompare.bound_checks.bounds_of`).
 
     Returns
     -------
     list of dict
         Rows of a table of bounds, without the study and the digest of the code, in the order of the bounds and their
         recordings: one for each row of descriptions, and one for each recording that has none. ``met`` is ``yes`` or
-        ``no``; where there is no value it is empty, and the status is ``undefined`` or ``no_row``. Of the ``n_all``
-        seeds of a network (or sessions of a recording) ``n_met`` meet a bound in all conditions.
+        ``no``; where there is no value, or none that is finite, it is empty, and the status is ``no_row`` or
+        ``undefined``. Of the ``n_all`` seeds of a network (or sessions of a recording) ``n_met`` meet a bound in all
+        conditions.
 
-    Raises
-    ------
-    UserError
-        If no row of a description has the quantity of a bound, which is then misspelt.
+    Notes
+    -----
+    Which quantities and conditions there are is known from the rows only, and some occur in some runs and not in
+    others (a number of unstable dimensions). A bound that no row is for is therefore a warning on standard error, with
+    the near names, and no mistake.
     """
     found = []
     for bound in bounds:
         mine = table[table["description"] == bound["description"]]
+        chosen = mine[mine["quantity"] == bound["quantity"]]
+        wanted = _parts(bound.get("condition", ""))
+        kept = chosen[np.array([wanted <= _parts(condition) for condition in chosen["condition"]], dtype=bool)]
         # Without any rows there is nothing to know a quantity from.
-        if len(mine) and bound["quantity"] not in set(mine["quantity"]):
-            raise unknown(f"quantity of '{bound['description']}' in a bound", bound["quantity"], set(mine["quantity"]))
-        part = bound.get("condition", "")
-        mine = mine[(mine["quantity"] == bound["quantity"]) & mine["condition"].str.contains(part, regex=False)]
-        rows = [row for name in bound["of"] for row in _rows(name, mine[mine["recording"] == name], bound)]
+        if len(mine) and not len(kept):
+            print(f"warning: {_why(mine, chosen, bound)}; status no_row in bounds.tsv", file=sys.stderr)
+        rows = [row for name in bound["of"] for row in _rows(name, kept[kept["recording"] == name], bound)]
         found += _counted(rows)
     return found
+
+
+def _parts(condition: str) -> set[str]:
+    """Parts ``key=value`` of a condition."""
+    return {part.strip() for part in condition.split(";")} - {""}
+
+
+def _why(mine: pd.DataFrame, chosen: pd.DataFrame, bound: dict) -> str:
+    """Tell which name of a bound no row of its description has."""
+    whose = f"of '{bound['description']}' in a bound"
+    if not len(chosen):
+        return str(unknown(f"quantity {whose}", bound["quantity"], set(mine["quantity"]))).rstrip("?")
+    known = set().union(*map(_parts, chosen["condition"]))
+    for part in sorted(_parts(bound["condition"]) - known):
+        return str(unknown(f"condition {whose}", part, known)).rstrip("?")
+    return f"no row of '{bound['description']}' in a bound has all of '{bound['condition']}'"
 
 
 def _rows(name: str, mine: pd.DataFrame, bound: dict) -> list[dict]:
@@ -79,7 +100,7 @@ def _rows(name: str, mine: pd.DataFrame, bound: dict) -> list[dict]:
         # Limits that are not given are NaN, which nothing is outside of.
         outside = value < limits["at_least"] or value > limits["at_most"]
         told = {"met": "no" if outside else "yes", "status": "ok"}
-        if np.isnan(value):
+        if not np.isfinite(value):
             told = {"met": "", "status": "undefined"}
         kept = {key: row[key] for key in ("region", "animal", "condition", "value", "unit", "data_sha256")}
         rows.append(common | kept | told)

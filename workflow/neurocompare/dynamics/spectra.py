@@ -9,8 +9,8 @@ Networks of unequal sizes: the eigenvalues of each are repeated up to the least 
 is the same problem. Networks whose dynamics fill a part of their space only have many eigenvalues in one place (of
 leaky units, 1 − α); the slow modes, which tell computations apart, are compared by giving only the leading eigenvalues.
 
-Points of two networks are matched by what they are — fixed or slow, and their number of unstable dimensions — and among
-alike ones so that the sum of the distances is least.
+Points of two networks are matched by what they are — fixed or slow, and their number of unstable dimensions — as many
+as can be, and among alike ones so that the sum of the distances is least.
 
 Dynamical similarity analysis (Ostrow et al. 2023, NeurIPS) compares linear maps fitted to trajectories. Its library,
 dsa-metric 2.0.2, installs beside our versions of NumPy and PyTorch with twelve more packages, and is not used: its
@@ -86,8 +86,9 @@ def match(
 
     Parameters
     ----------
-    first, second : tuples of two arrays of shape (n_points,) and (n_points, n)
-        What each point is — only points with equal entries are matched — and its eigenvalues.
+    first, second : tuples of two arrays of shape (n_points,) or (n_points, 2), and (n_points, n)
+        What each point is — only points with equal entries are matched, or of two columns, the least and the greatest
+        of what it may be, only those whose ranges have something in common — and its eigenvalues.
 
     Returns
     -------
@@ -98,14 +99,14 @@ def match(
     unmatched : int
         How many points of both have no partner.
     """
-    kinds, others = np.asarray(first[0]), np.asarray(second[0])
-    pairs, distances = [], []
-    for kind in np.unique(kinds):
-        rows, columns = np.flatnonzero(kinds == kind), np.flatnonzero(others == kind)
-        cost = np.array([[distance(first[1][i], second[1][j]) for j in columns] for i in rows])
-        if cost.size:
-            chosen = linear_sum_assignment(cost)
-            pairs += zip(rows[chosen[0]], columns[chosen[1]], strict=True)
-            distances += cost[chosen].tolist()
-    unmatched = len(kinds) + len(others) - 2 * len(pairs)
-    return np.array(pairs, dtype=int).reshape(-1, 2), np.array(distances), unmatched
+    # Ranges (n_points, 1 or 2), of which the first column is the least and the last the greatest.
+    kinds, others = (np.asarray(part[0]).T.reshape(np.ndim(part[0]), -1).T for part in (first, second))
+    alike = (kinds[:, None, 0] <= others[None, :, -1]) & (others[None, :, 0] <= kinds[:, None, -1])
+    cost = np.zeros(alike.shape)
+    for i, j in np.argwhere(alike):
+        cost[i, j] = distance(first[1][i], second[1][j])
+    # One pair of points that are not alike costs more than all others, so that as few as possible are left over.
+    rows, columns = linear_sum_assignment(np.where(alike, cost, cost.sum() + 1))
+    chosen = alike[rows, columns]
+    pairs = np.stack([rows[chosen], columns[chosen]], 1)
+    return pairs, cost[rows, columns][chosen], len(kinds) + len(others) - 2 * len(pairs)

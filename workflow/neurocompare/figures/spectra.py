@@ -1,8 +1,10 @@
 """Distances between networks by the spectra of their linearised dynamics."""
 
+import matplotlib
 import numpy as np
 import pandas as pd
 
+from neurocompare.dynamics.network_spectra import ALL
 from neurocompare.errors import UserError
 from neurocompare.figures import style
 
@@ -18,7 +20,8 @@ def draw(table: pd.DataFrame, titles: dict[str, str], path: str) -> None:
         Titles of the networks, in their order.
     path : str
         The figure. Above, a matrix with a row and column for each seed of each network; below, the same distances
-        within and between networks, with their means.
+        within and between networks, with their means. Grey are pairs of networks without matched points, with their
+        number below. Tests are of the means over inputs, and told above all.
 
     Raises
     ------
@@ -37,17 +40,28 @@ def draw(table: pd.DataFrame, titles: dict[str, str], path: str) -> None:
         axes[0, column].set_title(f"{condition}{_told(part)}", fontsize=7)
         _dots(axes[1, column], part, titles)
     figure.colorbar(shown, ax=axes[0].tolist(), shrink=0.6, label="distance of spectra (1/s)")
+    if told := _tests(table[table["condition"] == ALL], titles):
+        figure.suptitle(told, fontsize=6)
     style.save(figure, path)
 
 
 def _told(part: pd.DataFrame) -> str:
-    """What the test of all networks, or of the only two, found."""
-    tested = part[part["seed"].isna() & part["p_value"].notna()]
-    if tested.empty:
-        return ""
-    whole = tested.iloc[-1]
-    excess = f"between − within {whole['excess']:.2g} /s, p = {whole['p_value']:.2g}"
-    return f"\n{excess}\n{int(whole['n_networks'])} networks"
+    """Tell of one input the excess of all networks, or of the only two kinds, and the networks without points."""
+    found = part[part["seed"].isna() & part["excess"].notna()]
+    told = "" if found.empty else f"\nbetween − within {found.iloc[-1]['excess']:.2g} /s"
+    empty = int((part["status"] == "no_points").sum())
+    return told + (f"\n{empty} pairs with a network that has no point" if empty else "")
+
+
+def _tests(whole: pd.DataFrame, titles: dict[str, str]) -> str:
+    """Tell the tests of the means over inputs, one in each line."""
+    lines = []
+    for row in whole[whole["p_value"].notna()].itertuples():
+        name = "all networks" if row.network == ALL else f"{titles[row.network]} – {titles[row.other_network]}"
+        p = f"p = {row.p_value:.2g}" if row.network == ALL else f"corrected p = {row.p_holm:.2g}"
+        few = ", too few seeds" if "too_few_seeds" in str(row.status) else ""
+        lines.append(f"{name} ({int(row.n_networks)}): {row.excess:.2g} /s, {p}{few}")
+    return "\n".join(["between − within, mean over inputs", *lines] if lines else [])
 
 
 def _matrix(axis, part: pd.DataFrame, titles: dict[str, str], top: float):
@@ -61,7 +75,8 @@ def _matrix(axis, part: pd.DataFrame, titles: dict[str, str], top: float):
     for r in pairs.itertuples():
         i, j = place[r.network, r.seed], place[r.other_network, r.other_seed]
         matrix[i, j] = matrix[j, i] = r.distance
-    shown = axis.imshow(matrix, cmap="viridis", vmin=0, vmax=top, interpolation="nearest")
+    colours = matplotlib.colormaps["viridis"].with_extremes(bad="0.8")
+    shown = axis.imshow(np.ma.masked_invalid(matrix), cmap=colours, vmin=0, vmax=top, interpolation="nearest")
     names = [network for network, _ in order]
     starts = [k for k, name in enumerate(names) if k == 0 or name != names[k - 1]]
     for start in starts[1:]:
@@ -77,7 +92,7 @@ def _matrix(axis, part: pd.DataFrame, titles: dict[str, str], top: float):
 
 def _dots(axis, part: pd.DataFrame, titles: dict[str, str]) -> None:
     pairs = part[part["seed"].notna()]
-    kinds = part[part["seed"].isna() & (part["network"] != "all")]
+    kinds = part[part["seed"].isna() & (part["network"] != ALL)]
     labels = []
     for k, kind in enumerate(kinds.itertuples()):
         ends = {kind.network, kind.other_network}
@@ -88,7 +103,8 @@ def _dots(axis, part: pd.DataFrame, titles: dict[str, str]) -> None:
         axis.plot(own, k + spread, style.MARKERS[same], color=style.COLOURS[same], linestyle="", markersize=3)
         axis.plot([kind.distance] * 2, [k - 0.35, k + 0.35], color="black", linewidth=1.2)
         name = titles[kind.network] if same else f"{titles[kind.network]} –\n{titles[kind.other_network]}"
-        told = f"{len(own)} pairs" + (f", p = {kind.p_value:.2g}" if np.isfinite(kind.p_value) else "")
+        matched = int(np.isfinite(own).sum())
+        told = f"{len(own)} pairs" if matched == len(own) else f"{matched} of {len(own)} pairs matched"
         labels.append(f"{name}\n{told}")
     axis.set_yticks(range(len(labels)), labels, fontsize=6)
     axis.invert_yaxis()

@@ -69,7 +69,8 @@ def describe_network(trained, trials: xr.DataArray, description_id: str, *, seed
         pair`` in Hz and ``growth of leading pair`` in 1/s. ``speed of slow points``, the greatest, in 1/s, beside the
         median ``speed of states``, with their noise, in each part of the trials.
     details : Dataset
-        Points and trajectories in the leading principal components of the states, with eigenvalues; flow fields.
+        Points and trajectories in the leading principal components of the states, with eigenvalues; flow
+        fields. Attributes ``dt``, in s, and ``inputs``, the names of all constant inputs.
 
     Raises
     ------
@@ -106,7 +107,8 @@ def describe_network(trained, trials: xr.DataArray, description_id: str, *, seed
             rows.append(row("speed of states", value, unit="1/s", condition=f"epoch={epoch}", **size))
     details = _details(list(inputs), found, _paths(shown, run))
     details = details.assign(_flows(trained, inputs, found, shown, run, step))
-    return rows, details.assign_attrs(dt=cell.dt)
+    # Inputs without any point have no rows in the details.
+    return rows, details.assign_attrs(dt=cell.dt, inputs=list(inputs))
 
 
 def _paths(shown, run) -> list[np.ndarray]:

@@ -159,6 +159,6 @@ def aligned(trials: Trials, performance: dict[str, np.ndarray], task: dict) -> t
     covered = there & (onset + first >= 0) & (onset + last <= trials.length)
     if there.any() and not covered.any():
         raise UserError(
-            f"task '{task['task']}': no trial covers the window {task['window']} around {task['align']}; make it shorter"
+            f"task '{task['task']}': no trial covers the window {task['window']} around {task['align']}; shorten it"
         )
     return dataclasses.replace(trials, onset=np.where(covered, onset, -1)), int((there & ~covered).sum())
