@@ -217,3 +217,41 @@ def test_all_directions_together_leave_nothing_that_differs_between_trials():
     u[:, 30:] = 0
     found = perturbation.outputs_without(cell, weights, u, axis=np.eye(N))
     assert found[:, :30].std(0).min() == 0
+
+
+@pytest.mark.parametrize("kind", ["rate", "gru"])
+def test_axes_that_depend_on_one_another_remove_only_what_they_span(kind):
+    cell, weights = network(kind)
+    rng = np.random.default_rng(7)
+    axes, course, u = rng.standard_normal((2, N)), rng.standard_normal((41, N)), inputs()
+
+    def without(axis):
+        return perturbation.outputs_without(cell, weights, u, axis=axis, course=course, noise=None)
+
+    np.testing.assert_allclose(without(np.stack([axes[0], axes[0]])), without(axes[0]), atol=1e-12)
+    np.testing.assert_allclose(without(np.stack([*axes, axes[0] - 3 * axes[1]])), without(axes), atol=1e-12)
+    assert np.abs(without(axes) - without(axes[0])).max() > 1e-2
+    np.testing.assert_allclose(without(np.zeros((2, N))), without(None), atol=1e-12)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "softplus"])
+def test_what_the_selection_vector_of_a_network_of_rank_one_reads_from_rates_is_known(activation):
+    cell, weights = network(activation=activation)
+    rng = np.random.default_rng(8)
+    m, n = rng.standard_normal((2, N))
+    weights["recurrent"] = torch.as_tensor(np.outer(m, n))
+    point = rng.standard_normal(N)
+    found = eigen(jacobians(cell.map(weights), torch.as_tensor(point)[None], torch.zeros(1, 2).double()).numpy()[0])
+    # All other eigenvalues are 1 - α.
+    leading = np.abs(found.values - (1 - cell.alpha)).argmax()
+    read = perturbation.read_from_rates(cell, point, found.left[leading].real[None])[0]
+    heard = n * (point > 0) if activation == "relu" else n
+    assert abs(read @ heard) == pytest.approx(np.linalg.norm(read) * np.linalg.norm(heard), rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["rate", "vanilla", "gru", "lstm"])
+def test_the_gradient_of_an_output_reads_from_rates_the_weights_of_the_output(kind):
+    cell, weights = network(kind)
+    point = np.random.default_rng(9).standard_normal(cell.state_size)
+    gradient = perturbation.readout_gradient(cell, weights, point)
+    np.testing.assert_allclose(perturbation.read_from_rates(cell, point, gradient), weights["output"], atol=1e-12)

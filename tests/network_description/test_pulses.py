@@ -1,11 +1,18 @@
 """Pulses and lesions of networks whose line, selection vector and choices were put in by hand."""
 
+import re
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from test_selection import context_integrator
 
+from neurocompare import tasks
+from neurocompare.dynamics import chains
+from neurocompare.dynamics import perturbation as lesions
 from neurocompare.errors import UserError
+from neurocompare.inference import corrections
 from neurocompare.network_description import perturbation
 from neurocompare.recurrent import definition, storage
 from neurocompare.tasks import context_integration
@@ -55,7 +62,19 @@ def linear_integrator(turning=0.0):
 
 
 def table(rows):
-    return {(row["quantity"], row["condition"]): row for row in rows}
+    """By quantity and condition, without what the condition tells of points and nulls."""
+    return {(row["quantity"], re.sub(";(points|null_low|p_holm)=[^;]*", "", row["condition"])): row for row in rows}
+
+
+def parts(row):
+    return dict(part.split("=", 1) for part in row["condition"].split(";"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_lesions():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(perturbation, "LESIONS", 19)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +179,92 @@ def test_without_the_axis_that_carries_the_choice_accuracy_is_chance(integrator,
     lost = rows["fraction correct without axis", f"{told};axis={context} input;removed from=recurrence"]["value"]
     spared = rows["fraction correct without axis", f"{told};axis={other} input;removed from=recurrence"]["value"]
     assert lost < intact - 0.15 and spared == pytest.approx(intact, abs=0.05)
+
+
+def test_the_selection_vector_that_is_removed_is_what_a_network_of_rank_one_reads(integrator):
+    # W = m nᵀ, so that L ∝ n φ' at every point, saturated or not: what it reads from rates is n.
+    weights = context_integrator()[0].weights["recurrent"].numpy()
+    n = np.linalg.svd(weights)[2][0]
+    for removed in integrator[1]["removed"].sel(direction="selection vector").values:
+        assert abs(removed @ n) / np.linalg.norm(removed) > 0.9999
+    # In states, groups that are saturated are hardly seen.
+    pushed = chains.of_contexts(context_integrator()[0], 300, name="x", seed=3)[3]["motion"].selection.vector[0]
+    assert abs(pushed @ n) / np.linalg.norm(pushed) < 0.95
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        {"kind": "rate", "activation": "tanh"},
+        {"kind": "rate", "activation": "relu"},
+        {"kind": "rate", "activation": "tanh", "output_activation": "sigmoid"},
+        {"kind": "gru"},
+        {"kind": "lstm"},
+    ],
+)
+def test_without_the_axis_of_the_output_outputs_are_the_same_in_all_trials(cell):
+    made = definition.of_entry({"cell": cell | {"units": 20, "noise": 0.1}}, {"task": "context_integration"})
+    trained = storage.Trained(made, made.cell, storage.untrained(made, 1), None, None, "0" * 64, {})
+    shown = tasks.load("context_integration").test(np.random.default_rng(0), repeats=1)
+    state = np.random.default_rng(2).standard_normal(made.cell.state_size)
+    gradient = lesions.readout_gradient(
+        made.cell, {name: w.detach().double() for name, w in trained.weights.items()}, state
+    )[0]
+    axis = perturbation._removed(trained, None, {"output": gradient}, state)["output"]
+    outputs = [
+        lesions.outputs_without(made.cell, trained.weights, shown.inputs, axis=one, noise=None) for one in (axis, None)
+    ]
+    spread = [one[..., 0].std(0).max() for one in outputs]
+    assert spread[0] < 1e-5 and spread[1] > 1e-2
+
+
+def test_without_the_output_choices_are_at_chance_and_the_null_is_told(integrator):
+    rows, details = integrator
+    for context in ("motion", "color"):
+        row = rows["fraction correct without axis", f"context={context};axis=output;removed from=recurrence and output"]
+        assert row["value"] == 0.5
+        null = details["correct_null"].sel(context=context, lesion="output removed, outputs too").values
+        assert float(parts(row)["null_low"]) == pytest.approx(np.quantile(null, 0.05), rel=1e-3)
+        lesioned = [
+            one for (_, where), one in rows.items() if where.startswith(f"context={context};") and one["n_null"]
+        ]
+        assert len(lesioned) == details.sizes["lesion"] - 1
+        expected = corrections.holm(np.array([one["p_value"] for one in lesioned]))
+        np.testing.assert_allclose([float(parts(one)["p_holm"]) for one in lesioned], expected, rtol=1e-3)
+
+
+def some_points(is_pair):
+    """A chain of which some points have a single eigenvalue, the last of them a very long selection vector."""
+    is_pair, n = np.array(is_pair), len(is_pair)
+    line, vector = np.tile(np.eye(UNITS)[0], (n, 1)), np.tile(np.eye(UNITS)[1], (n, 1))
+    vector[-1] = 1000 * np.eye(UNITS)[2]
+    line[is_pair], vector[is_pair] = np.nan, np.nan
+    selection = SimpleNamespace(is_pair=is_pair, line=line, vector=vector)
+    inputs = np.ones((n, UNITS, 4))
+    return SimpleNamespace(selection=selection, inputs=inputs, points=np.full((n, UNITS), 60.0), chosen=np.arange(n))
+
+
+def test_every_point_with_a_single_eigenvalue_counts_alike_and_half_of_them_are_needed():
+    trained, choice = linear_integrator()[0], np.eye(UNITS)[0]
+    chain = some_points([True] * 3 + [False] * 3)
+    found = perturbation._axes(trained, chain, choice)
+    np.testing.assert_allclose(found["selection vector"], np.array([0, 2, 1] + [0] * 9) / np.sqrt(5), atol=1e-12)
+    np.testing.assert_allclose(found["line"], choice, atol=1e-12)
+    assert perturbation._told(chain)["line"] == ";points=3/6" and not perturbation._told(chain)["output"]
+    few = perturbation._axes(trained, some_points([True] * 4 + [False] * 3), choice)
+    assert list(few) == ["motion input", "color input", "choice axis", "output"]
+    # The sign of a vector is that of its line.
+    chain.selection.line[4] *= -1
+    chain.selection.vector[4] *= -1
+    chain.selection.vector[5] = np.eye(UNITS)[1]
+    np.testing.assert_allclose(perturbation._axes(trained, chain, choice)["selection vector"], np.eye(UNITS)[1])
+
+
+def test_of_how_many_points_an_axis_is_stands_in_its_rows(integrator):
+    for row in integrator[0].values():
+        named = parts(row).get("axis") if row["condition"] else None
+        assert ("points" in parts(row)) == (named in ("line", "selection vector"))
+        assert parts(row).get("points", "7/7").split("/")[0] == parts(row).get("points", "7/7").split("/")[1]
 
 
 def test_the_same_seed_gives_the_same_numbers(integrator):

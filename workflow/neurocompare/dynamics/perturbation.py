@@ -6,6 +6,7 @@ along the trajectory (`Effect.linear`). Near a slow point with Jacobian J this i
 left is :math:`\rho_0 (L_0 \cdot p)`, with the selection vector :math:`L_0` (Mante et al. 2013): see `selected`.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,12 @@ import torch
 from torch import Tensor
 
 from neurocompare.recurrent.cells import Cell
+
+RANK = 1e-10
+"""Directions that are shorter than this share of the longest are none."""
+
+MOVES = 1e-6
+"""Rates that change with the state by less than this share of those that change most do not move."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +108,7 @@ def outputs_without(
     inputs : array of shape (n_trials, n_times, n_inputs)
         Inputs.
     axis : array of shape (n_units,) or (n_axes, n_units), optional
-        Directions in the space of rates, of any length; by default none, and nothing is removed.
+        Directions in the space of rates, of any length; what they span is removed. By default nothing is.
     course : array of shape (n_times + 1, n_units), optional
         Rates before the first step and after each, such as their mean over trials, whose projection is heard instead;
         by default 0.
@@ -121,7 +128,9 @@ def outputs_without(
     inputs = torch.as_tensor(np.asarray(inputs)).to(dtype)
     n, steps = inputs.shape[:2]
     directions = np.zeros((1, cell.units)) if axis is None else np.atleast_2d(axis)
-    basis = torch.as_tensor(np.linalg.svd(directions, full_matrices=False)[2] * directions.any()).to(dtype)
+    _, lengths, rows = np.linalg.svd(directions, full_matrices=False)
+    # Axes that depend on one another span fewer directions than there are axes; the other rows are arbitrary.
+    basis = torch.as_tensor(rows[lengths > RANK * lengths[0]]).to(dtype)
     course = torch.zeros(steps + 1, cell.units) if course is None else torch.as_tensor(np.array(course))
     constant = course.to(dtype) @ basis.T @ basis
     heard = constant @ weights["recurrent"].T
@@ -267,6 +276,32 @@ def along_rates(cell: Cell, point: np.ndarray, axes: np.ndarray) -> np.ndarray:
     return np.asarray(axes, dtype=float) @ torch.func.jacrev(cell.rates)(at).detach().numpy().T
 
 
+def read_from_rates(cell: Cell, point: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    r"""Return the directions of rates that linear functions of the state read.
+
+    A change dx of the state is one of :math:`\Phi' dx` of the rates, so that :math:`L \cdot dx` is
+    :math:`c \cdot \Phi' dx` for :math:`c\,\Phi' = L`: weights that rates are read out with, where `along_rates` has
+    directions that rates move in. A network of rank one, :math:`W = m n^T`, has the selection vector
+    :math:`L \propto n\,\Phi'`, and what it reads is n.
+
+    Parameters
+    ----------
+    cell : Cell
+        The cell.
+    point : array of shape (n_states,)
+        A state.
+    gradients : array of shape (n_gradients, n_states)
+        Derivatives of functions of the state, such as selection vectors.
+
+    Returns
+    -------
+    array of shape (n_gradients, n_units)
+        c by least squares; 0 for units whose rates do not move.
+    """
+    at = torch.as_tensor(np.asarray(point, dtype=float))
+    return np.asarray(gradients, dtype=float) @ np.linalg.pinv(torch.func.jacrev(cell.rates)(at).numpy(), rcond=MOVES)
+
+
 def selected(
     values: np.ndarray,
     left: np.ndarray,
@@ -305,8 +340,9 @@ def selected(
     return np.real((np.asarray(pushes) @ left[:modes].T) @ (kept * (gradient @ right[:, :modes])))
 
 
+@functools.lru_cache(maxsize=1)
 def _noise(cell: Cell, n: int, steps: int, noise: float | None, seed: int, dtype: torch.dtype) -> Tensor | None:
-    """Draw the noise of trials (n, steps, n_units); None if there is none."""
+    """Draw the noise of trials (n, steps, n_units); None if there is none. Hundreds of lesions in turn share it."""
     deviation = cell.noise_per_step(noise)
     generator = torch.Generator().manual_seed(seed)
     return deviation * torch.randn(n, steps, cell.units, generator=generator, dtype=dtype) if deviation else None

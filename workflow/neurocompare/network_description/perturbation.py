@@ -8,10 +8,17 @@ of the states along the axis; pulses along random axes are as long as those alon
 output as the choice is read, averaged over the decision. Two predictions stand beside it: to first order along each
 trial's own trajectory, and by λᵏ (g · ρ₀) (L₀ · p) at the slow point that is nearest along the choice axis.
 
+The line and the selection vector are means over the slow points whose leading eigenvalue is single, of vectors of
+length 1; ``points=3/6`` in the condition says of how many of the linearised points. Where these are fewer than half in
+a context, neither axis is used.
+
 Lesions silence units (of each area and cell type where there are several, and those whose rates change most with
 choice, motion or color), or remove an axis of a context from what recurrent connections receive, and perhaps outputs
-too: they get the mean over trials of the context, step by step, instead. Random units of the same number, and random
-axes, are the null.
+too: they get the mean over trials of the context, step by step, instead. Axes that the state moves along (line, inputs,
+choice) are removed as the direction that rates move in (`neurocompare.dynamics.perturbation.along_rates`), and those
+that something is read with as the weights of that reading: the output as its row of weights, the selection vector as
+what it reads from rates (`neurocompare.dynamics.perturbation.read_from_rates`). Random units of the same number, and
+random axes, are the null.
 """
 
 import numpy as np
@@ -20,6 +27,7 @@ import xarray as xr
 from neurocompare import tasks
 from neurocompare.description.rows import bootstrap_mean, options_of, row
 from neurocompare.dynamics import chains, linear, perturbation
+from neurocompare.inference import corrections
 from neurocompare.inference.resampling import interval
 from neurocompare.recurrent import running
 from neurocompare.tasks.building import scored_at_end
@@ -44,12 +52,15 @@ TIMES = (0.25, 0.75)
 """When, as shares of the stimulus."""
 
 SIZES = (0.5, 1.0, 2.0)
-NAMED = ("line", "selection vector", "motion input", "color input", "choice axis", "output")
+OF_POINTS = ("line", "selection vector")
+"""Axes that only slow points with a single leading eigenvalue have."""
+
+NAMED = (*OF_POINTS, "motion input", "color input", "choice axis", "output")
 RANDOM_AXES = 8
 """Random axes for pulses."""
 
-LESIONS = 19
-"""Random lesions of each size: the smallest p-value is 0.05."""
+LESIONS = 99
+"""Random lesions of each size: the smallest p-value is 0.01. 100 rate units take 10 to 14 s in all, a GRU 25 s."""
 
 SHARES = (0.1, 0.3)
 """Shares of units that are silenced by their selectivity."""
@@ -81,11 +92,16 @@ def describe_network(trained, trials: xr.DataArray, description_id: str, *, seed
         intervals are over trials; of random axes the mean size. By size and prediction, over all axes, times and signs:
         ``correlation of predicted and actual change`` and ``actual over predicted change`` (a slope through 0).
         ``fraction correct``; ``with silenced units`` by group and number, with a null of random units; ``without axis``
-        of recurrent connections, or of outputs too, with a null of random axes. p-values are for fewer correct choices.
-        Where all leading eigenvalues of a context are pairs, there is neither line nor selection vector, and the plane
-        of the pair makes the prediction.
+        of recurrent connections, or of outputs too, with a null of random axes. p-values of lesions are for fewer
+        correct choices than after random lesions: compare with ``null_low`` in the condition, the 5 % quantile of the
+        null (``null_high`` is the 95 % quantile, as everywhere). ``p_holm`` in the condition is corrected for all
+        lesions of the context (Holm); with 99 draws it can't be less than their number over 100, about 0.2, so that
+        what tells is how far a value is from the null, and a single p-value is uncorrected.
+        Where fewer than half of the leading eigenvalues of a context are single, there is neither line nor selection
+        vector. Where the one at the nearest point is of a pair, the plane of the pair makes the prediction.
     details : Dataset
-        Means over trials of what pulses of all sizes do, and fractions correct with their nulls.
+        Means over trials of what pulses of all sizes do, fractions correct with their nulls, and ``removed``, the
+        directions of rates that lesions remove.
 
     Raises
     ------
@@ -97,14 +113,17 @@ def describe_network(trained, trials: xr.DataArray, description_id: str, *, seed
     rng = np.random.default_rng([seed, 7])
     tested, intact = _tested(trained, rng, seed)
     axes = {name: _axes(trained, chain, choice) for name, chain in found.items()}
+    told = {name: _told(chain) for name, chain in found.items()}
     known = [name for name in NAMED if all(name in own for own in axes.values())]
     axes = {context: {name: own[name] for name in known} for context, own in axes.items()}
     rows, pulses = [], []
     for name, chain in found.items():
-        changed, details = _pulses(trained, name, chain, choice, axes[name], tested, intact, rng, seed)
+        changed, details = _pulses(trained, name, chain, choice, axes[name], told[name], tested, intact, rng, seed)
         rows += changed
         pulses.append(details)
-    lesioned, lesions = _lesions(trained, axes, tested, intact, rng, seed)
+    middle = {name: intact.states[_of(tested, name)].mean(0) for name in found}
+    removed = {name: _removed(trained, chain, axes[name], middle[name]) for name, chain in found.items()}
+    lesioned, lesions = _lesions(trained, removed, told, tested, intact, rng, seed)
     return rows + lesioned, xr.merge([xr.concat(pulses, xr.Variable("context", list(found))), lesions])
 
 
@@ -117,21 +136,66 @@ def _tested(trained, rng, seed) -> tuple:
 
 
 def _axes(trained, chain, choice: np.ndarray) -> dict[str, np.ndarray]:
-    """Axes (n_states,) of length 1; without line and selection vector where all leading eigenvalues are pairs."""
-    found = chain.selection
-    single = ~found.is_pair
+    """Axes (n_states,) of length 1; without line and selection vector where most leading eigenvalues are pairs."""
+    single, lines, selecting = _single(chain)
     vectors = {
-        "line": found.line[single].sum(0),
-        "selection vector": found.vector[single].sum(0),
+        "line": _mean(lines),
+        "selection vector": _mean(selecting),
         "motion input": chain.inputs[:, :, 0].sum(0),
         "color input": chain.inputs[:, :, 1].sum(0),
         "choice axis": choice,
         "output": chains.output_axes(trained, chain.points[chain.chosen]).sum(0),
     }
-    return {name: vectors[name] / np.linalg.norm(vectors[name]) for name in NAMED if vectors[name].any()}
+    usable = [name for name in NAMED if name not in OF_POINTS or 2 * len(single) >= len(chain.chosen)]
+    return {name: vectors[name] / np.linalg.norm(vectors[name]) for name in usable if vectors[name].any()}
 
 
-def _pulses(trained, context: str, chain, choice, axes: dict, shown, run, rng, seed) -> tuple[list[dict], xr.Dataset]:
+def _mean(vectors: np.ndarray) -> np.ndarray:
+    """Average vectors (n, size) as if all had length 1; 0 if there are none."""
+    vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-300)
+    return vectors.sum(0) / max(len(vectors), 1)
+
+
+def _single(chain) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Tell which points have a single leading eigenvalue; their lines, all to one side, and selection vectors."""
+    single = np.flatnonzero(~chain.selection.is_pair)
+    lines, vectors = chain.selection.line[single], chain.selection.vector[single]
+    if not len(single):
+        return single, lines, vectors
+    # The choice axis, which gave them their sign, says little where it is nearly normal to a line.
+    along = lines @ np.linalg.svd(lines, full_matrices=False)[2][0]
+    sign = np.where(along * np.sign(along.sum()) < 0, -1, 1)[:, None]
+    return single, sign * lines, sign * vectors
+
+
+def _told(chain) -> dict[str, str]:
+    """Say how many points an axis is of, in conditions."""
+    points = f";points={np.sum(~chain.selection.is_pair)}/{len(chain.chosen)}"
+    return {name: points if name in OF_POINTS else "" for name in NAMED}
+
+
+def _of(shown, context: str) -> np.ndarray:
+    """Tell which steps (trial, time) belong to the trials of a context."""
+    return chains.valid(shown) & (shown.conditions["context"] == context)[:, None]
+
+
+def _removed(trained, chain, axes: dict, middle: np.ndarray) -> dict[str, np.ndarray]:
+    """Directions of rates (n_units,) that lesions remove; what states move along does so at their mean."""
+    removed = {}
+    for name, axis in axes.items():
+        if name == "output":
+            removed[name] = trained.weights["output"][0].detach().double().numpy()
+        elif name == "selection vector":
+            single, _, vectors = _single(chain)
+            pairs = zip(chain.points[chain.chosen[single]], vectors, strict=True)
+            read = [perturbation.read_from_rates(trained.cell, point, vector[None])[0] for point, vector in pairs]
+            removed[name] = _mean(np.array(read))
+        else:
+            removed[name] = perturbation.along_rates(trained.cell, middle, axis[None])[0]
+    return removed
+
+
+def _pulses(trained, context: str, chain, choice, axes: dict, told, shown, run, rng, seed) -> tuple[list, xr.Dataset]:
     """Push states of one context."""
     mine = np.flatnonzero(shown.conditions["context"] == context)
     during = shown.during("stimulus")
@@ -163,10 +227,10 @@ def _pulses(trained, context: str, chain, choice, axes: dict, shown, run, rng, s
     shifts = [np.stack([e.shift() for e in effects])]
     shifts += [np.stack([e.shift(p[k]) for e, p in zip(effects, predicted, strict=True)]) for k in range(2)]
     changes, shifts = (np.stack([part.reshape(shape) for part in parts]) for parts in (changes, shifts))
-    told = f"context={context}"
-    rows = [row("spread of states", value, condition=f"{told};axis={axis}", **size) for axis, value in spread.items()]
-    rows += _of_axes(told, names, time, signed, changes, shifts, rng, size)
-    rows += _agreement(told, signed, changes, rng, size)
+    of_axis = {name: f"context={context};axis={name}{told.get(name, '')}" for name in names}
+    rows = [row("spread of states", value, condition=of_axis[axis], **size) for axis, value in spread.items()]
+    rows += _of_axes(of_axis, names, time, signed, changes, shifts, rng, size)
+    rows += _agreement(f"context={context}", signed, changes, rng, size)
     kinds = ["actual", *PREDICTIONS]
     return rows, xr.Dataset(
         {
@@ -208,7 +272,7 @@ def _of_axes(told, names, time, signed, changes, shifts, rng, size) -> list[dict
         for k, kind in enumerate(("", *(f" by {name}" for name in PREDICTIONS))):
             for t, axis in ((t, axis) for t in range(len(time)) for axis in dict.fromkeys(names)):
                 own = odd[k, t, [n == axis for n in names]]
-                condition = f"{told};axis={axis};time={time[t]:.3g} s"
+                condition = f"{told[axis]};time={time[t]:.3g} s"
                 if axis == "random":
                     # The signs of random axes mean nothing.
                     value, ci = np.abs(own.mean(1)).mean(), (np.nan, np.nan)
@@ -246,9 +310,9 @@ def _agreement(told, signed, changes, rng, size) -> list[dict]:
     return rows
 
 
-def _lesions(trained, axes: dict, shown, run, rng, seed) -> tuple[list[dict], xr.Dataset]:
+def _lesions(trained, removed: dict, told, shown, run, rng, seed) -> tuple[list[dict], xr.Dataset]:
     """Silence units and remove axes; accuracy in each context."""
-    contexts, units = list(axes), trained.cell.units
+    contexts, units = list(removed), trained.cell.units
     of = [shown.select(shown.conditions["context"] == name) for name in contexts]
     size = {"n_stimuli": len(shown), "n_units": units}
 
@@ -263,15 +327,14 @@ def _lesions(trained, axes: dict, shown, run, rng, seed) -> tuple[list[dict], xr
         weights = perturbation.silenced(trained.weights, chosen)
         return [correct(c, weights) for c in range(len(of))]
 
-    middle, heard = [], []
+    heard = []
     initial = trained.cell.rates(trained.weights["initial"].detach()).numpy()
     for name in contexts:
         mine = shown.conditions["context"] == name
-        middle.append(run.states[chains.valid(shown) & mine[:, None]].mean(0))
         heard.append(np.concatenate([initial[None], run.rates[mine].mean(0)]))
     rows, labels, found, nulls = [], [], [], []
 
-    def add(label, quantity, told, values, null=None) -> None:
+    def add(label, quantity, conditions, values, null=None) -> None:
         """Add which trials of each context are correct, beside the same after random lesions."""
         labels.append(label)
         found.append([v.mean() for v in values])
@@ -280,19 +343,22 @@ def _lesions(trained, axes: dict, shown, run, rng, seed) -> tuple[list[dict], xr
             drawn = np.array([[v.mean() for v in one] for one in null])
         nulls.append(drawn.T)
         for c, name in enumerate(contexts):
-            options = {} if null is None else {"null": drawn[:, c], "better": "lower"}
-            options |= {"ci": bootstrap_mean(values[c], rng), "n_trials": len(values[c])} | size
-            rows.append(row(quantity, found[-1][c], condition=f"context={name}{told}", **options))
+            options = {"ci": bootstrap_mean(values[c], rng), "n_trials": len(values[c])} | size
+            condition = f"context={name}{conditions[c]}"
+            if null is not None:
+                options |= {"null": drawn[:, c], "better": "lower"}
+                condition += f";null_low={np.quantile(drawn[:, c], 0.05):.4g}"
+            rows.append(row(quantity, found[-1][c], condition=condition, **options))
 
-    add("intact", "fraction correct", "", [correct(c, trained.weights) for c in range(len(of))])
+    add("intact", "fraction correct", [""] * len(of), [correct(c, trained.weights) for c in range(len(of))])
     null = {}
     for label, chosen in _groups(trained, shown, run).items():
         number = len(chosen)
         if number not in null:
             null[number] = [silenced(rng.permutation(units)[:number]) for _ in range(LESIONS)]
-        told = f";units={label};silenced={number}"
+        conditions = [f";units={label};silenced={number}"] * len(of)
         quantity = "fraction correct with silenced units"
-        add(f"silenced: {label} ({number})", quantity, told, silenced(chosen), null[number])
+        add(f"silenced: {label} ({number})", quantity, conditions, silenced(chosen), null[number])
     for readout in (False, True):
 
         def without(c, axis, readout=readout) -> np.ndarray:
@@ -300,21 +366,23 @@ def _lesions(trained, axes: dict, shown, run, rng, seed) -> tuple[list[dict], xr
 
         where = "recurrence and output" if readout else "recurrence"
         null = [[without(c, axis) for c in range(len(of))] for axis in rng.standard_normal((LESIONS, units))]
-        for name in axes[contexts[0]]:
-            lost = [
-                perturbation.along_rates(trained.cell, point, own[name][None])[0]
-                for point, own in zip(middle, axes.values(), strict=True)
-            ]
-            lesioned = [without(c, axis) for c, axis in enumerate(lost)]
-            told = f";axis={name};removed from={where}"
-            add(f"{name} removed{', outputs too' * readout}", "fraction correct without axis", told, lesioned, null)
+        for name in removed[contexts[0]]:
+            lesioned = [without(c, own[name]) for c, own in enumerate(removed.values())]
+            conditions = [f";axis={name}{told[context][name]};removed from={where}" for context in contexts]
+            label = f"{name} removed{', outputs too' * readout}"
+            add(label, "fraction correct without axis", conditions, lesioned, null)
+    for context in contexts:
+        own = [one for one in rows if one["condition"].startswith(f"context={context};")]
+        for one, p in zip(own, corrections.holm(np.array([one["p_value"] for one in own])), strict=True):
+            one["condition"] += f";p_holm={p:.4g}"
     return rows, xr.Dataset(
         {
             "correct": (("lesion", "context"), np.array(found)),
             "correct_null": (("lesion", "context", "draw"), np.stack(nulls)),
             "n_lesioned": len(shown),
+            "removed": (("context", "direction", "unit"), np.array([list(own.values()) for own in removed.values()])),
         },
-        coords={"lesion": labels, "context": contexts},
+        coords={"lesion": labels, "context": contexts, "direction": list(removed[contexts[0]])},
     )
 
 
