@@ -178,7 +178,5 @@ def test_networks_of_kleinman_2021_decide_as_published(real_data, tmp_path):
             accuracy[:, k] += [decoded(own, label, quarter) / 4 for label in (direction, red)]
         correct.append(performance["correct"][kept].mean())
         assert 0.4 < np.median(reaction[kept]) < 0.7
-    # Color in the second area is at the bound, which a single trial decides.
-    bound = np.array([[0.03, 0.03, 0.03], [0.03, 0.04, 0.03]])
-    assert (np.abs(accuracy - [[0.95, 0.96, 0.99], [0.92, 0.70, 0.54]]) <= bound).all(), accuracy
+    np.testing.assert_allclose(accuracy, [[0.95, 0.96, 0.99], [0.92, 0.70, 0.54]], atol=0.03)
     assert 0.86 < np.mean(correct) < 0.96
