@@ -272,8 +272,7 @@ def along_rates(cell: Cell, point: np.ndarray, axes: np.ndarray) -> np.ndarray:
     array of shape (n_axes, n_units)
         Directions of rates.
     """
-    at = torch.as_tensor(np.asarray(point, dtype=float))
-    return np.asarray(axes, dtype=float) @ torch.func.jacrev(cell.rates)(at).detach().numpy().T
+    return np.asarray(axes, dtype=float) @ _rates_by_state(cell, point).T
 
 
 def read_from_rates(cell: Cell, point: np.ndarray, gradients: np.ndarray) -> np.ndarray:
@@ -298,8 +297,12 @@ def read_from_rates(cell: Cell, point: np.ndarray, gradients: np.ndarray) -> np.
     array of shape (n_gradients, n_units)
         c by least squares; 0 for units whose rates do not move.
     """
-    at = torch.as_tensor(np.asarray(point, dtype=float))
-    return np.asarray(gradients, dtype=float) @ np.linalg.pinv(torch.func.jacrev(cell.rates)(at).numpy(), rcond=MOVES)
+    return np.asarray(gradients, dtype=float) @ np.linalg.pinv(_rates_by_state(cell, point), rcond=MOVES)
+
+
+def _rates_by_state(cell: Cell, point: np.ndarray) -> np.ndarray:
+    """Derivatives of rates (n_units, n_states)."""
+    return torch.func.jacrev(cell.rates)(torch.as_tensor(np.asarray(point, dtype=float))).detach().numpy()
 
 
 def selected(
